@@ -1,0 +1,300 @@
+/** What crosses the HTTP API: shapes shared by server, booth, nodes and OpenAPI. Times are ms UTC. */
+import { type Static, Type } from 'typebox';
+import { roles } from './contract.ts';
+import { alarmChange, commandStates, journalRecord } from './record.ts';
+
+const text = (maxLength: number) => Type.String({ maxLength });
+const scalar = Type.Union([Type.String({ maxLength: 256 }), Type.Number(), Type.Boolean()]);
+const closed = { additionalProperties: false } as const;
+
+export const deviceId = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' });
+export const position = Type.String({ pattern: '^[0-9]{1,4}:[0-9]{1,12}$', description: 'epoch:seq' });
+
+export const problem = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.String({ description: 'area.reason, see the catalogue' }),
+    detail: Type.String(),
+    instance: Type.Optional(Type.String()),
+  },
+  { title: 'Problem', description: 'RFC 9457' },
+);
+
+export const login = Type.Object(
+  { name: text(64), password: Type.Optional(text(256)), pin: Type.Optional(Type.String({ pattern: '^[0-9]{6}$' })) },
+  { ...closed, title: 'Login' },
+);
+export const session = Type.Object(
+  {
+    name: Type.String(),
+    displayName: Type.String(),
+    role: Type.Enum(roles),
+    expiresAt: Type.Integer(),
+    mode: Type.Enum(['demo', 'site']),
+  },
+  { title: 'Session' },
+);
+export type Session = Static<typeof session>;
+
+export const pointView = Type.Object(
+  {
+    value: Type.Union([scalar, Type.Null()]),
+    at: Type.Integer(),
+    received: Type.Integer(),
+    quality: Type.Enum(['good', 'stale', 'bad']),
+  },
+  { title: 'Point' },
+);
+export const deviceView = Type.Object(
+  {
+    id: deviceId,
+    name: Type.String(),
+    scenario: Type.String(),
+    role: Type.String(),
+    zone: Type.String(),
+    profile: Type.String(),
+    cameras: Type.Array(Type.String(), { description: 'devices whose picture shows this one' }),
+    settings: Type.Record(Type.String(), scalar),
+    link: Type.Object({
+      state: Type.Enum(['online', 'offline', 'unknown']),
+      since: Type.Integer(),
+      reason: Type.Optional(Type.String()),
+    }),
+    points: Type.Record(Type.String(), pointView),
+    commands: Type.Array(Type.String(), { description: 'what this device can do and you may send' }),
+    address: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'installers only' })),
+    push: Type.Optional(Type.String({ description: 'push address with its key, installers only' })),
+  },
+  { title: 'Device' },
+);
+export type DeviceView = Static<typeof deviceView>;
+
+/** A device as the site file and `POST/PUT /devices` describe it. */
+export const deviceInput = Type.Object(
+  {
+    id: deviceId,
+    name: text(64),
+    zone: deviceId,
+    profile: text(128),
+    address: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+    settings: Type.Optional(Type.Record(Type.String(), scalar)),
+    cameras: Type.Optional(Type.Array(deviceId, { maxItems: 4 })),
+  },
+  { ...closed, title: 'DeviceInput' },
+);
+export type DeviceInput = Static<typeof deviceInput>;
+
+export const zoneInput = Type.Object(
+  {
+    id: deviceId,
+    name: text(64),
+    kind: Type.Enum(['lane', 'building', 'perimeter', 'area']),
+    parent: Type.Optional(deviceId),
+  },
+  { ...closed, title: 'Zone' },
+);
+export type Zone = Static<typeof zoneInput>;
+
+const validity = {
+  validFrom: Type.Optional(Type.Integer({ description: 'ms UTC' })),
+  validTo: Type.Optional(Type.Integer({ description: 'ms UTC' })),
+  /** Site time; absent: always. */
+  schedule: Type.Optional(
+    Type.Object(
+      {
+        days: Type.Array(Type.Integer({ minimum: 1, maximum: 7 }), {
+          description: '1 Monday to 7 Sunday',
+          maxItems: 7,
+        }),
+        from: Type.String({ pattern: '^[0-2][0-9]:[0-5][0-9]$' }),
+        to: Type.String({ pattern: '^[0-2][0-9]:[0-5][0-9]$' }),
+      },
+      closed,
+    ),
+  ),
+  /** Zones it is good for; absent: all. */
+  zones: Type.Optional(Type.Array(deviceId, { maxItems: 64 })),
+};
+export const personInput = Type.Object(
+  { id: deviceId, name: text(64), room: Type.Optional(text(32)), phone: Type.Optional(text(32)) },
+  { ...closed, title: 'Person' },
+);
+export type Person = Static<typeof personInput>;
+export const vehicleInput = Type.Object(
+  {
+    plate: text(16),
+    kind: Type.Enum(['resident', 'visitor', 'staff', 'blocked']),
+    person: Type.Optional(deviceId),
+    note: Type.Optional(text(256)),
+    ...validity,
+  },
+  { ...closed, title: 'Vehicle' },
+);
+export type Vehicle = Static<typeof vehicleInput>;
+export const credentialInput = Type.Object(
+  {
+    id: deviceId,
+    kind: Type.Enum(['card', 'face', 'qr', 'phone']),
+    value: text(128),
+    person: deviceId,
+    blocked: Type.Optional(Type.Boolean()),
+    ...validity,
+  },
+  { ...closed, title: 'Credential' },
+);
+export type Credential = Static<typeof credentialInput>;
+
+export const accessQuestion = Type.Object(
+  {
+    gate: Type.String({ description: 'device or zone id' }),
+    plate: Type.Optional(text(16)),
+    credential: Type.Optional(Type.Object({ kind: text(16), value: text(128) }, closed)),
+    at: Type.Optional(Type.Integer()),
+    cause: Type.Optional(text(64)),
+  },
+  { ...closed, title: 'AccessQuestion' },
+);
+export type AccessQuestion = Static<typeof accessQuestion>;
+export const accessReasons = [
+  'resident',
+  'visitor',
+  'staff',
+  'credential',
+  'unread',
+  'unknown',
+  'blocked',
+  'not-yet-valid',
+  'expired',
+  'outside-schedule',
+  'wrong-gate',
+] as const;
+export const accessDecision = Type.Object(
+  {
+    allow: Type.Boolean(),
+    reason: Type.Enum(accessReasons),
+    gate: Type.String({ description: 'the device that opens' }),
+    explanation: Type.Object({ zh: Type.String(), en: Type.String() }),
+    plate: Type.Optional(Type.String()),
+    subject: Type.Optional(Type.String({ description: 'vehicle:… or credential:…' })),
+    person: Type.Optional(Type.String()),
+    record: Type.Optional(Type.String({ description: 'record id of the decision' })),
+  },
+  { title: 'AccessDecision' },
+);
+export type AccessDecision = Static<typeof accessDecision>;
+
+export const commandInput = Type.Object(
+  {
+    device: deviceId,
+    command: text(64),
+    input: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+    deadlineMs: Type.Optional(Type.Integer({ minimum: 1, maximum: 60_000 })),
+    reason: Type.Optional(text(256)),
+    cause: Type.Optional(text(64)),
+  },
+  { ...closed, title: 'CommandInput' },
+);
+export type CommandInput = Static<typeof commandInput>;
+export const commandView = Type.Object(
+  {
+    id: Type.String(),
+    device: Type.String(),
+    command: Type.String(),
+    input: Type.Record(Type.String(), Type.Unknown()),
+    state: Type.Enum(commandStates),
+    actor: Type.String(),
+    createdAt: Type.Integer(),
+    updatedAt: Type.Integer(),
+    /** Why it ended so: a code of the catalogue. */
+    code: Type.Optional(Type.String()),
+    detail: Type.Optional(Type.String()),
+    /** True: the state of the device was read back and proves it. */
+    proven: Type.Optional(Type.Boolean()),
+    reason: Type.Optional(Type.String()),
+    cause: Type.Optional(Type.String()),
+  },
+  { title: 'Command' },
+);
+export type CommandView = Static<typeof commandView>;
+
+export const alarmView = Type.Object(
+  {
+    id: Type.String(),
+    scenario: Type.String(),
+    device: Type.String(),
+    kind: Type.String({ description: 'alarm of the contract' }),
+    zone: Type.String(),
+    priority: Type.Integer({ minimum: 1, maximum: 4 }),
+    severity: Type.Enum(['critical', 'major', 'minor']),
+    process: alarmChange.properties.process,
+    handling: alarmChange.properties.handling,
+    raisedAt: Type.Integer(),
+    changedAt: Type.Integer(),
+    count: Type.Integer({ description: 'times raised while it was open' }),
+    latching: Type.Boolean(),
+    ackedBy: Type.Optional(Type.String()),
+    ackedAt: Type.Optional(Type.Integer()),
+    returnedAt: Type.Optional(Type.Integer()),
+    disposition: Type.Optional(Type.Enum(['real', 'false', 'test', 'fault'])),
+    note: Type.Optional(Type.String()),
+    shelvedUntil: Type.Optional(Type.Integer()),
+    cause: Type.Optional(Type.String()),
+  },
+  { title: 'Alarm' },
+);
+export type AlarmView = Static<typeof alarmView>;
+/** Body of `POST /alarms/{id}/{action}`: what each action needs. */
+export const alarmAction = Type.Object(
+  {
+    disposition: Type.Optional(Type.Enum(['real', 'false', 'test', 'fault'], { description: 'resolve' })),
+    note: Type.Optional(text(256)),
+    minutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 480, description: 'shelve' })),
+    to: Type.Optional(Type.String({ maxLength: 64, description: 'dispatch' })),
+  },
+  { ...closed, title: 'AlarmAction' },
+);
+export type AlarmAction = Static<typeof alarmAction>;
+
+export const recordsPage = Type.Object(
+  {
+    items: Type.Array(journalRecord),
+    next: Type.Optional(Type.String({ description: 'pass as after=; absent: nothing more now' })),
+    head: Type.String({ description: 'newest position when this was read' }),
+  },
+  { title: 'RecordsPage' },
+);
+export type RecordsPage = Static<typeof recordsPage>;
+
+export const status = Type.Object(
+  {
+    gateway: Type.String(),
+    site: Type.Object({ id: Type.String(), name: Type.String(), timeZone: Type.String() }),
+    mode: Type.Enum(['demo', 'site']),
+    version: Type.String(),
+    now: Type.Integer(),
+    clock: journalRecord.properties.clock,
+    head: Type.String(),
+    startedAt: Type.Integer(),
+    devices: Type.Object({ online: Type.Integer(), total: Type.Integer() }),
+    flows: Type.Object({
+      state: Type.Enum(['starting', 'running', 'safe', 'down', 'off']),
+      since: Type.Integer(),
+      restarts: Type.Integer(),
+      editorUntil: Type.Optional(Type.Integer({ description: 'maintenance mode ends' })),
+    }),
+    uplinks: Type.Array(
+      Type.Object({
+        id: Type.String(),
+        state: Type.Enum(['connecting', 'online', 'offline', 'refused']),
+        since: Type.Integer(),
+        backlog: Type.Integer({ description: 'records not yet acknowledged' }),
+        oldestAt: Type.Optional(Type.Integer()),
+        reason: Type.Optional(Type.String()),
+      }),
+    ),
+  },
+  { title: 'Status' },
+);
+export type Status = Static<typeof status>;

@@ -1,0 +1,128 @@
+import type { TObject, TSchema } from 'typebox';
+import type { JournalRecord, Lane } from './record.ts';
+import type { Words } from './words.ts';
+
+/** Roles of people and machines (reliability.md section 8); `flow` and `linkage` are actors, not log-ins. */
+export const roles = ['guard', 'shift-leader', 'installer', 'platform', 'auditor', 'admin'] as const;
+export type Role = (typeof roles)[number];
+export type Sender = Role | 'flow' | 'linkage' | 'schedule';
+
+export type Category =
+  | 'gh-core'
+  | 'gh-access'
+  | 'gh-elevator'
+  | 'gh-video'
+  | 'gh-safety'
+  | 'gh-energy'
+  | 'gh-env'
+  | 'gh-notice'
+  | 'gh-link';
+
+/** Critical: danger to life. Major: security or an important service. Minor: repair, value out of range. */
+export type Severity = 'critical' | 'major' | 'minor';
+/** The booth's priority, 1 紧急 to 4 提示 (ux.md 5). */
+export type Priority = 1 | 2 | 3 | 4;
+export type Scalar = string | number | boolean;
+
+/**
+ * When the core raises an alarm by itself, and clears it again: as long as the condition holds.
+ * A numeric limit can be moved per device by the setting named `<alarm>` in the device's settings.
+ */
+export type Condition = { readonly point: string; readonly forMs?: number } & (
+  | { readonly equals: Scalar }
+  | { readonly above: number; readonly clearAt: number }
+  | { readonly below: number; readonly clearAt: number }
+);
+
+export interface AlarmKind {
+  readonly words: Words;
+  readonly severity: Severity;
+  readonly priority: Priority;
+  /** Fire, SOS, duress: also needs a reset by a named person after it has gone. */
+  readonly latching?: boolean;
+  /** Likely cause, one sentence. */
+  readonly hint: Words;
+  /** What to do (预案), at most four lines. */
+  readonly steps: readonly Words[];
+  /** Absent: raised by the scenario's `watch`, by a driver event or by a flow. */
+  readonly when?: Condition;
+}
+
+/** What must be so before a command may start, and what the guard is told when it is not. */
+export interface Interlock {
+  readonly point: string;
+  readonly mustBe: Scalar;
+  readonly words: Words;
+}
+
+export interface CommandKind {
+  readonly words: Words;
+  readonly input: TObject;
+  /** Longest time from intent to start, ms (reliability.md C2). */
+  readonly deadlineMs: number;
+  readonly allow: readonly Sender[];
+  /** `device`: a driver moves something. `setting`: the gateway changes the device's settings. */
+  readonly acts: 'device' | 'setting';
+  /** Commands of one output exclude each other; default: the device has one output. */
+  readonly output?: string;
+  /** At most so many accepted per minute and output; absent for what only makes safe (C9). */
+  readonly perMinute?: number;
+  readonly interlocks?: readonly Interlock[];
+  /** The state that proves it, read back from the device (C6). Absent: the driver's confirmation is all there is. */
+  readonly proof?: { readonly point: string; readonly equals: Scalar; readonly withinMs: number };
+}
+
+export interface EventKind {
+  readonly words: Words;
+  readonly data: TObject;
+  /** Default L1. */
+  readonly lane?: Lane;
+}
+
+/** What a watch may see of the site: pure look-ups, no I/O. */
+export interface SiteView {
+  /** Undefined for a device that is gone from the inventory. */
+  device(
+    id: string,
+  ):
+    | { id: string; scenario: string; role: string; zone: string; settings: Readonly<Record<string, Scalar>> }
+    | undefined;
+  /** Devices of one scenario in one zone, e.g. the barrier of a lane. */
+  inZone(zone: string, scenario: string): readonly { id: string; role: string }[];
+}
+
+export type Reaction =
+  | {
+      readonly event: string;
+      readonly device: string;
+      readonly data: object;
+      readonly cause: string;
+      readonly actor?: string;
+    }
+  | { readonly raise: string; readonly device: string; readonly data?: object; readonly cause: string }
+  | { readonly clear: string; readonly device: string; readonly cause: string };
+
+/**
+ * A pure reducer over the journal: sees every record of its scenario in order, keeps what it needs in `memory` (plain
+ * JSON, restored after a restart) and answers with what follows. Never looks at a clock: time is in the records.
+ */
+export type Watch<Memory> = (memory: Memory, record: JournalRecord, site: SiteView) => Reaction[];
+
+export interface Scenario {
+  readonly id: string;
+  readonly version: number;
+  readonly title: Words;
+  readonly category: Category;
+  /** Font Awesome 4.7 name without `fa-`. */
+  readonly icon: string;
+  /** Parts a device can play, e.g. barrier and camera of one lane. */
+  readonly roles: Readonly<Record<string, Words>>;
+  readonly telemetry: Readonly<Record<string, TSchema>>;
+  readonly events: Readonly<Record<string, EventKind>>;
+  readonly alarms: Readonly<Record<string, AlarmKind>>;
+  readonly commands: Readonly<Record<string, CommandKind>>;
+  readonly watch?: { readonly start: object; readonly step: Watch<never> };
+}
+
+/** Checks nothing at run time; keeps literal types, so that a flow or test can name points and commands by type. */
+export const defineScenario = <const S extends Scenario>(scenario: S): S => scenario;

@@ -1,0 +1,80 @@
+/**
+ * The one error class and the catalogue of every code. A code is `area.reason`; a retired code is never used again.
+ * `title` is for developers and logs (RFC 9457 `title`); what guards and installers read comes from the locale files.
+ */
+export const catalogue = {
+  'access.gate_unknown': { status: 404, title: 'No such gate or lane' },
+  'alarm.not_found': { status: 404, title: 'No such alarm' },
+  'alarm.wrong_state': { status: 409, title: 'The alarm is not in a state that allows this' },
+  'auth.forbidden': { status: 403, title: 'Your role may not do this' },
+  'auth.invalid': { status: 401, title: 'Name or secret is wrong' },
+  'auth.locked': { status: 429, title: 'Too many failed attempts' },
+  'auth.missing': { status: 401, title: 'Log in first' },
+  'auth.origin': { status: 403, title: 'Request came from a foreign page' },
+  'auth.weak_password': { status: 422, title: 'The password is too weak' },
+  'command.busy': { status: 409, title: 'Another command is running on this output' },
+  'command.conflict': { status: 409, title: 'This Idempotency-Key was used for another command' },
+  'command.expired': { status: 409, title: 'The deadline has passed' },
+  'command.forbidden': { status: 403, title: 'Your role may not send this command' },
+  'command.interlock': { status: 409, title: 'An interlock forbids this now' },
+  'command.invalid': { status: 422, title: 'The command does not fit its contract' },
+  'command.not_found': { status: 404, title: 'No such command' },
+  'command.offline': { status: 409, title: 'The device does not answer' },
+  'command.rate': { status: 429, title: 'Too many commands for this output' },
+  'command.unsupported': { status: 422, title: 'This device has no such command' },
+  'config.invalid': { status: 422, title: 'The configuration is not valid' },
+  'device.address_taken': { status: 409, title: 'Another device has this address' },
+  'device.exists': { status: 409, title: 'A device with this id exists' },
+  'device.invalid': { status: 422, title: 'The device description is not valid' },
+  'device.not_found': { status: 404, title: 'No such device' },
+  'device.profile_unknown': { status: 422, title: 'No such firmware profile' },
+  'driver.closed': { status: 503, title: 'The link to the device is closed' },
+  'driver.frame': { status: 502, title: 'The device sent something that is not a frame' },
+  'driver.mismatch': { status: 502, title: 'The answer does not belong to the request' },
+  'driver.refused': { status: 502, title: 'The device refused the request' },
+  'driver.timeout': { status: 504, title: 'The device did not answer in time' },
+  'http.internal': { status: 500, title: 'The gateway failed to handle this request' },
+  'http.invalid': { status: 400, title: 'The request is not valid' },
+  'http.not_found': { status: 404, title: 'No such address' },
+  'http.rate': { status: 429, title: 'Too many requests' },
+  'http.too_large': { status: 413, title: 'The request is too large' },
+  'inventory.conflict': { status: 409, title: 'An entry with this id exists' },
+  'inventory.invalid': { status: 422, title: 'The entry is not valid' },
+  'inventory.not_found': { status: 404, title: 'No such entry' },
+  'journal.closed': { status: 503, title: 'The journal is closed' },
+  'journal.full': { status: 507, title: 'The journal is full' },
+  'journal.newer': { status: 503, title: 'The journal was written by a newer version' },
+  'journal.position': { status: 400, title: 'Not a journal position (epoch:seq)' },
+  'journal.write': { status: 503, title: 'The journal could not be written' },
+  'profile.invalid': { status: 422, title: 'The firmware profile is not valid' },
+  'push.key': { status: 401, title: 'The key of the push address is wrong' },
+  'push.unreadable': { status: 400, title: 'The pushed message cannot be read' },
+  'record.invalid': { status: 422, title: 'The record does not fit its contract' },
+  'site.invalid': { status: 422, title: 'The site file is not valid' },
+  'site.unreadable': { status: 422, title: 'The site file cannot be read' },
+  'stream.limit': { status: 409, title: 'Too many open streams' },
+  'uplink.topic': { status: 422, title: 'Not a valid topic level' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof catalogue;
+
+/** An expected failure with a code of the catalogue; `message` holds the ids or bytes needed to act. */
+export class GatehouseError extends Error {
+  readonly code: ErrorCode;
+  /** What the reader can do or needs to know beyond the message: field paths, retry times, remedy. */
+  readonly detail: Readonly<Record<string, unknown>> | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; detail?: Record<string, unknown> } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'GatehouseError';
+    this.code = code;
+    this.detail = options.detail;
+  }
+
+  get status(): number {
+    return catalogue[this.code].status;
+  }
+}
+
+/** The text of anything thrown, for a log line or a record. */
+export const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
