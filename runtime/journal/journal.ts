@@ -1,0 +1,346 @@
+/**
+ * The journal: everything that happens is one record in one append-only table (design.md 1). This is the main thread's
+ * side; writer.ts commits. `append` resolves only after COMMIT with synchronous=FULL (reliability.md R1).
+ */
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import Database from 'better-sqlite3';
+import type { Clock } from '../clock.ts';
+import type { RecordsPage } from '../contracts/api.ts';
+import { type Draft, type JournalRecord, kinds, lanes, type Position, qualities } from '../contracts/record.ts';
+import { GatehouseError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { establish, type Identity, type Start } from './identity.ts';
+import { createReader, type RecordQuery, type StoredRow, toRecord } from './query.ts';
+import { APPLICATION_ID, journalSchema, positionNumber, SCHEMA_VERSION, seqOf, WRITER_PRAGMAS } from './schema.ts';
+import { uuidv7 } from './uuid.ts';
+import type { FromWriter, Row, SqlValue, ToWriter, WireUnit, WriterData } from './writer.ts';
+
+export type { RecordQuery } from './query.ts';
+export type { SqlValue } from './writer.ts';
+export type ReadOnlyDatabase = Database.Database;
+
+/** One statement of a transaction; `sql` is a constant of the module that owns the table. */
+export interface Write {
+  readonly sql: string;
+  readonly params: readonly SqlValue[];
+}
+/** Records and table writes that are committed together or not at all. */
+export interface Unit {
+  readonly records?: readonly Draft[];
+  readonly writes?: readonly Write[];
+}
+export interface LatestPoint {
+  readonly value: string | number | boolean;
+  readonly at: number;
+  readonly received: number;
+  readonly quality: JournalRecord['quality'];
+}
+export interface JournalOptions {
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** CREATE TABLE texts of the modules that keep state beside the records. */
+  readonly schema?: readonly string[];
+  readonly clockQuality?: () => JournalRecord['clock'];
+}
+
+interface Queued {
+  readonly unit: WireUnit;
+  readonly resolve: (records: JournalRecord[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Rows handed to the writer at once, and rows that may wait: beyond it new input is refused, not swallowed. */
+const MAX_BATCH = 2000;
+const MAX_QUEUED = 100_000;
+const clocks: readonly JournalRecord['clock'][] = ['synced', 'unsynced', 'stepped'];
+
+export class Journal implements AsyncDisposable {
+  readonly gateway: string;
+  readonly epoch: number;
+  /** What was found at start: a first start, a normal one, or one after damage. */
+  readonly started: Start;
+  /** Read-only, on the main thread, for look-ups well under a millisecond. */
+  readonly db: ReadOnlyDatabase;
+  readonly #clock: Clock;
+  readonly #quality: () => JournalRecord['clock'];
+  readonly #worker: Worker;
+  readonly #reader: ReturnType<typeof createReader>;
+  readonly #listeners = new Set<(records: readonly JournalRecord[]) => void>();
+  readonly #latest = new Map<string, Map<string, LatestPoint>>();
+  #queue: Queued[] = [];
+  #queuedRows = 0;
+  #inFlight: Queued[] | undefined;
+  #pumping = false;
+  #seq: number;
+  #closed: 'open' | 'closing' | 'closed' = 'open';
+  #drained: (() => void) | undefined;
+
+  private constructor(options: JournalOptions, start: Start, worker: Worker, db: ReadOnlyDatabase) {
+    this.gateway = start.identity.gateway;
+    this.epoch = start.identity.epoch;
+    this.started = start;
+    this.db = db;
+    this.#clock = options.clock;
+    this.#quality = options.clockQuality ?? (() => 'unsynced');
+    this.#worker = worker;
+    this.#reader = createReader(db, this.gateway);
+    this.#seq = this.#reader.headSeq(this.epoch);
+    for (const row of this.#reader.latest()) this.#remember(row.device, row.name, row);
+    worker.on('message', (message: FromWriter) => this.#settle(message));
+    worker.on('error', (error) => {
+      options.log.fatal({ err: error }, 'the journal writer has died');
+      this.#fail(
+        new GatehouseError('journal.write', `The journal writer has died: ${error.message}`, { cause: error }),
+      );
+      throw error; // nothing can be accepted any more: the supervisor starts us afresh
+    });
+  }
+
+  /** @throws GatehouseError `journal.newer`; file system errors as they come. */
+  static async open(options: JournalOptions): Promise<Journal> {
+    const file = join(options.directory, 'gatehouse.db');
+    const stamp = new Date(options.clock.now()).toISOString().replaceAll(':', '-');
+    const start = establish(options.directory, stamp, prepareFile);
+    const data: WriterData = { file, epoch: start.identity.epoch, schema: [journalSchema, ...(options.schema ?? [])] };
+    const worker = new Worker(new URL('./writer.ts', import.meta.url), { workerData: data });
+    await new Promise<void>((resolve, reject) => {
+      worker.once('message', () => resolve());
+      worker.once('error', reject);
+    });
+    worker.removeAllListeners('error');
+    const db = new Database(file, { readonly: true });
+    const journal = new Journal(options, start, worker, db);
+    if (start.reason) {
+      const lastKnown = journal.#reader.lastBefore(start.identity.epoch);
+      await journal.append({
+        lane: 'L0',
+        kind: 'epoch',
+        scenario: 'gateway',
+        device: '',
+        name: 'journal.epoch',
+        data: {
+          reason: start.reason,
+          ...(lastKnown ? { lastKnown } : {}),
+          ...(start.quarantine ? { quarantine: start.quarantine } : {}),
+        },
+        actor: 'system:journal',
+      });
+    }
+    return journal;
+  }
+
+  /** The last committed place. */
+  head(): Position {
+    return { epoch: this.epoch, seq: this.#seq };
+  }
+
+  /** Rows not yet durable. */
+  get pending(): number {
+    return this.#queuedRows;
+  }
+
+  /** Resolves once the records are durable. @throws GatehouseError `journal.*` */
+  append(...drafts: Draft[]): Promise<JournalRecord[]> {
+    return this.commit({ records: drafts });
+  }
+
+  /** Records and table writes in one transaction. @throws GatehouseError `inventory.conflict` on a constraint, `journal.*` */
+  commit({ records = [], writes = [] }: Unit): Promise<JournalRecord[]> {
+    if (this.#closed !== 'open') return Promise.reject(new GatehouseError('journal.closed', 'The journal is closed'));
+    if (this.#queuedRows > MAX_QUEUED) {
+      return Promise.reject(new GatehouseError('journal.full', `${this.#queuedRows} records wait for the disk`));
+    }
+    const received = this.#clock.now();
+    const clock = clocks.indexOf(this.#quality());
+    const rows = records.map((draft) => toRow(draft, received, clock));
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ unit: { rows, writes }, resolve, reject });
+      this.#queuedRows += rows.length;
+      if (!this.#pumping && !this.#inFlight) {
+        this.#pumping = true;
+        queueMicrotask(() => this.#pump());
+      }
+    });
+  }
+
+  /** Every committed record, in order, as soon as it is durable. The returned function ends it. */
+  onCommit(listener: (records: readonly JournalRecord[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  read(query: RecordQuery): RecordsPage {
+    return this.#reader.read(query, this.head());
+  }
+
+  /** The record with this id, found by the time inside the UUIDv7. */
+  find(id: string): JournalRecord | undefined {
+    return this.#reader.find(id);
+  }
+
+  /** Records that name this id as their cause, oldest first, at most 100. */
+  effectsOf(id: string): JournalRecord[] {
+    return this.#reader.effectsOf(id);
+  }
+
+  latest(device: string): ReadonlyMap<string, LatestPoint> {
+    return this.#latest.get(device) ?? new Map();
+  }
+
+  latestPoint(device: string, name: string): LatestPoint | undefined {
+    return this.#latest.get(device)?.get(name);
+  }
+
+  /** Finishes what was accepted, checkpoints and closes. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed !== 'open') return;
+    this.#closed = 'closing';
+    if (this.#inFlight || this.#queue.length > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
+    this.db.close();
+    await new Promise<void>((resolve) => {
+      this.#worker.once('exit', () => resolve());
+      this.#worker.postMessage({ close: true } satisfies ToWriter);
+    });
+    this.#closed = 'closed';
+  }
+
+  #pump(): void {
+    this.#pumping = false;
+    if (this.#inFlight || this.#queue.length === 0) return;
+    let rows = 0;
+    let count = 0;
+    while (count < this.#queue.length && rows < MAX_BATCH) rows += 1 + (this.#queue[count++]?.unit.rows.length ?? 0);
+    this.#inFlight = count === this.#queue.length ? this.#queue : this.#queue.slice(0, count);
+    this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count);
+    this.#worker.postMessage({ batch: this.#inFlight.map((entry) => entry.unit) } satisfies ToWriter);
+  }
+
+  #settle(message: FromWriter): void {
+    if ('closed' in message || 'ready' in message) return;
+    const batch = this.#inFlight ?? [];
+    this.#inFlight = undefined;
+    for (const entry of batch) this.#queuedRows -= entry.unit.rows.length;
+    if ('failed' in message) {
+      const full = message.code === 'SQLITE_FULL';
+      const error = new GatehouseError(full ? 'journal.full' : 'journal.write', message.failed, {
+        detail: { sqlite: message.code },
+      });
+      for (const entry of batch) entry.reject(error);
+    } else {
+      const records = batch.map((entry, index) => this.#accept(entry, message.done[index]));
+      this.#publish(records.flat());
+      batch.forEach((entry, index) => {
+        const result = message.done[index];
+        if (typeof result === 'number') entry.resolve(records[index] ?? []);
+        else entry.reject(new GatehouseError('inventory.conflict', result?.refused ?? 'not committed'));
+      });
+    }
+    this.#pump();
+    if (!this.#inFlight) this.#drained?.();
+  }
+
+  #accept(entry: Queued, result: number | { refused: string } | undefined): JournalRecord[] {
+    if (typeof result !== 'number') return [];
+    return entry.unit.rows.map((row, index) => {
+      const record = toRecord(rowOf(positionNumber(this.epoch, result + index), row), this.gateway);
+      if (record.kind === 'telemetry') this.#remember(record.device, record.name, { ...record, value: record.data });
+      return record;
+    });
+  }
+
+  #publish(records: JournalRecord[]): void {
+    const first = records[0];
+    if (!first) return;
+    // A batch whose COMMIT reported an error may be in the file all the same: followers must see it too.
+    const missed = first.seq > this.#seq + 1 ? this.#reader.between(this.epoch, this.#seq + 1, first.seq - 1) : [];
+    const all = missed.length > 0 ? [...missed, ...records] : records;
+    this.#seq = records[records.length - 1]?.seq ?? this.#seq;
+    for (const listener of this.#listeners) listener(all);
+  }
+
+  #remember(
+    device: string,
+    name: string,
+    from: { value: unknown; at: number; received: number; quality: JournalRecord['quality'] },
+  ): void {
+    let points = this.#latest.get(device);
+    if (!points) {
+      points = new Map();
+      this.#latest.set(device, points);
+    }
+    points.set(name, {
+      value: from.value as LatestPoint['value'],
+      at: from.at,
+      received: from.received,
+      quality: from.quality,
+    });
+  }
+
+  #fail(error: GatehouseError): void {
+    for (const entry of [...(this.#inFlight ?? []), ...this.#queue]) entry.reject(error);
+    this.#inFlight = undefined;
+    this.#queue = [];
+    this.#closed = 'closed';
+  }
+}
+
+function toRow(draft: Draft, received: number, clock: number): Row {
+  return [
+    draft.id ?? uuidv7(received),
+    draft.at ?? received,
+    received,
+    clock,
+    lanes.indexOf(draft.lane),
+    kinds.indexOf(draft.kind),
+    draft.scenario,
+    draft.device,
+    draft.name,
+    JSON.stringify(draft.data),
+    qualities.indexOf(draft.quality ?? 'good'),
+    draft.cause ?? null,
+    draft.actor ?? null,
+  ];
+}
+
+const rowOf = (
+  pos: number,
+  [id, at, received, clock, lane, kind, scenario, device, name, data, quality, cause, actor]: Row,
+): StoredRow => ({
+  pos,
+  id,
+  at,
+  received,
+  clock,
+  lane,
+  kind,
+  scenario,
+  device,
+  name,
+  data,
+  quality,
+  cause,
+  actor,
+});
+
+/** Makes the database file ours, or moves an existing one of ours to a new epoch. */
+function prepareFile(file: string, identity: Identity): void {
+  const db = new Database(file);
+  try {
+    for (const pragma of WRITER_PRAGMAS) db.pragma(pragma);
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+    db.transaction(() => {
+      db.exec(journalSchema);
+      const put = db.prepare('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value');
+      put.run('gateway', identity.gateway);
+      put.run('epoch', String(identity.epoch));
+    })();
+  } finally {
+    db.close();
+  }
+}
+
+export const positionOf = (record: JournalRecord): Position => ({ epoch: record.epoch, seq: record.seq });
+export { seqOf };

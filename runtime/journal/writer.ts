@@ -1,0 +1,165 @@
+/**
+ * The sole writer, in a worker thread: owns the write connection and commits everything that has queued while it was
+ * busy in one transaction (natural batching). The main thread never waits for a disk flush.
+ */
+import { statSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import Database, { type Statement } from 'better-sqlite3';
+import { positionNumber, seqOf, WRITER_PRAGMAS } from './schema.ts';
+
+export type SqlValue = string | number | bigint | null | Uint8Array;
+/** id, at, received, clock, lane, kind, scenario, device, name, data, quality, cause, actor */
+export type Row = [
+  string,
+  number,
+  number,
+  number,
+  number,
+  number,
+  string,
+  string,
+  string,
+  string,
+  number,
+  string | null,
+  string | null,
+];
+export interface WireUnit {
+  readonly rows: readonly Row[];
+  readonly writes: readonly { readonly sql: string; readonly params: readonly SqlValue[] }[];
+}
+export type ToWriter = { readonly batch: readonly WireUnit[] } | { readonly close: true };
+export type FromWriter =
+  | { readonly ready: true }
+  /** Per unit: the seq of its first row, or why the unit alone was rolled back. */
+  | { readonly done: readonly (number | { readonly refused: string })[] }
+  /** Nothing of the batch was committed. */
+  | { readonly failed: string; readonly code: string }
+  | { readonly closed: true };
+export interface WriterData {
+  readonly file: string;
+  readonly epoch: number;
+  readonly schema: readonly string[];
+}
+
+/** Checkpoint when idle beyond this size of the WAL, and in any case beyond the larger one. */
+const IDLE_CHECKPOINT_BYTES = 1 << 20;
+const FORCED_CHECKPOINT_BYTES = 16 << 20;
+const IDLE_MS = 50;
+const TELEMETRY = 0;
+const SYNCHRONOUS_FULL = 2;
+
+/** Runs on the worker's side only. */
+export function runWriter(port: NonNullable<typeof parentPort>, { file, epoch, schema }: WriterData): void {
+  const db = new Database(file);
+  for (const pragma of WRITER_PRAGMAS) db.pragma(pragma);
+  if (
+    db.pragma('journal_mode', { simple: true }) !== 'wal' ||
+    db.pragma('synchronous', { simple: true }) !== SYNCHRONOUS_FULL
+  ) {
+    throw new Error('The journal needs WAL with synchronous=FULL; this file system or SQLite refuses it');
+  }
+  for (const text of schema) db.exec(text);
+  const begin = db.prepare('BEGIN IMMEDIATE');
+  const commit = db.prepare('COMMIT');
+  const rollback = db.prepare('ROLLBACK');
+  const insert = db.prepare('INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const upsert = db.prepare(
+    `INSERT INTO latest VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+     SET value = excluded.value, at = excluded.at, received = excluded.received, quality = excluded.quality`,
+  );
+  const head = db.prepare<[number, number], { pos: number | null }>(
+    'SELECT max(pos) AS pos FROM record WHERE pos BETWEEN ? AND ?',
+  );
+  const readSeq = () => {
+    const row = head.get(positionNumber(epoch, 0), positionNumber(epoch + 1, 0) - 1);
+    return row?.pos == null ? 0 : seqOf(row.pos);
+  };
+  const prepared = new Map<string, Statement>();
+  let seq = readSeq();
+
+  const statement = (sql: string): Statement => {
+    const known = prepared.get(sql);
+    if (known) return known;
+    const made = db.prepare(sql);
+    prepared.set(sql, made);
+    return made;
+  };
+
+  function unit({ rows, writes }: WireUnit, latest: Map<string, Row>): number {
+    const first = seq + 1;
+    for (const write of writes) statement(write.sql).run(...write.params);
+    for (const row of rows) {
+      seq++;
+      insert.run(positionNumber(epoch, seq), ...row);
+    }
+    for (const row of rows) if (row[5] === TELEMETRY) latest.set(`${row[7]}\n${row[8]}`, row);
+    return first;
+  }
+
+  function run(batch: readonly WireUnit[]): FromWriter {
+    const before = seq;
+    try {
+      begin.run();
+      const latest = new Map<string, Row>();
+      const done = batch.map((wire) => {
+        if (wire.writes.length === 0) return unit(wire, latest);
+        const start = seq;
+        db.exec('SAVEPOINT unit');
+        try {
+          const first = unit(wire, latest);
+          db.exec('RELEASE unit');
+          return first;
+        } catch (error) {
+          if (!isConstraint(error)) throw error;
+          db.exec('ROLLBACK TO unit; RELEASE unit');
+          seq = start;
+          return { refused: error.message };
+        }
+      });
+      for (const row of latest.values()) upsert.run(row[7], row[8], row[9], row[1], row[2], row[10]);
+      commit.run();
+      return { done };
+    } catch (error) {
+      if (db.inTransaction) rollback.run();
+      seq = before;
+      try {
+        seq = readSeq(); // a COMMIT that reported an error may still have reached the file
+      } catch {
+        // the disk is gone altogether: the next batch will say so again
+      }
+      const { message, code } = error as Error & { code?: string };
+      return { failed: message, code: code ?? 'SQLITE_ERROR' };
+    }
+  }
+
+  function checkpoint(limit: number): void {
+    const wal = statSync(`${file}-wal`, { throwIfNoEntry: false });
+    if (wal && wal.size > limit) db.pragma('wal_checkpoint(PASSIVE)');
+  }
+
+  let idle: NodeJS.Timeout | undefined;
+  port.on('message', (message: ToWriter) => {
+    clearTimeout(idle);
+    if ('close' in message) {
+      try {
+        db.pragma('wal_checkpoint(TRUNCATE)');
+      } finally {
+        db.close();
+        port.postMessage({ closed: true } satisfies FromWriter);
+        port.close();
+      }
+      return;
+    }
+    port.postMessage(run(message.batch));
+    checkpoint(FORCED_CHECKPOINT_BYTES);
+    idle = setTimeout(checkpoint, IDLE_MS, IDLE_CHECKPOINT_BYTES);
+  });
+  port.postMessage({ ready: true } satisfies FromWriter);
+}
+
+function isConstraint(error: unknown): error is Error {
+  return error instanceof Error && String((error as Error & { code?: unknown }).code).startsWith('SQLITE_CONSTRAINT');
+}
+
+if (parentPort) runWriter(parentPort, workerData as WriterData);
