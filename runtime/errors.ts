@@ -23,6 +23,8 @@ export const catalogue = {
   'command.not_found': { status: 404, title: 'No such command' },
   'command.offline': { status: 409, title: 'The device does not answer' },
   'command.rate': { status: 429, title: 'Too many commands for this output' },
+  'command.superseded': { status: 409, title: 'A command of higher priority took the output' },
+  'command.unproven': { status: 502, title: 'The device did not reach the commanded state' },
   'command.unsupported': { status: 422, title: 'This device has no such command' },
   'config.invalid': { status: 422, title: 'The configuration is not valid' },
   'device.address_taken': { status: 409, title: 'Another device has this address' },

@@ -67,6 +67,8 @@ export interface CommandKind {
   readonly output?: string;
   /** At most so many accepted per minute and output; absent for what only makes safe (C9). */
   readonly perMinute?: number;
+  /** An event that gives one back: an opening that a vehicle used is not counted, so a rush hour is never refused. */
+  readonly usedBy?: string;
   readonly interlocks?: readonly Interlock[];
   /** The state that proves it, read back from the device (C6). Absent: the driver's confirmation is all there is. */
   readonly proof?: { readonly point: string; readonly equals: Scalar; readonly withinMs: number };

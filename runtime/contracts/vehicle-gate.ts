@@ -241,16 +241,17 @@ export const vehicleGate = defineScenario({
     open: {
       words: { zh: '开闸', en: 'Open' },
       input: Type.Object({}, { additionalProperties: false }),
-      deadlineMs: 3000, // a driver who waits longer rings the booth, and the guard opens by hand
+      deadlineMs: 5000, // a driver who waits longer rings the booth, and the guard opens by hand
       allow: ['guard', 'shift-leader', 'admin', 'flow', 'platform', 'installer'],
       acts: 'device',
       perMinute: 6,
+      usedBy: 'passage',
       proof: { point: 'barrierState', equals: 'open', withinMs: 6000 },
     },
     close: {
       words: { zh: '关闸', en: 'Close' },
       input: Type.Object({}, { additionalProperties: false }),
-      deadlineMs: 3000,
+      deadlineMs: 5000,
       allow: ['guard', 'shift-leader', 'admin', 'installer'], // only someone who sees the lane
       acts: 'device',
       perMinute: 6,
@@ -265,7 +266,7 @@ export const vehicleGate = defineScenario({
         { holdSeconds: Type.Integer({ minimum: 10, maximum: 1800, ...says('Hold time.', '保持时长', 's') }) },
         { additionalProperties: false },
       ),
-      deadlineMs: 3000,
+      deadlineMs: 5000,
       allow: ['guard', 'shift-leader', 'admin', 'installer'],
       acts: 'device',
       perMinute: 6,
@@ -274,7 +275,7 @@ export const vehicleGate = defineScenario({
     endHold: {
       words: { zh: '取消常开', en: 'End hold' },
       input: Type.Object({}, { additionalProperties: false }),
-      deadlineMs: 3000,
+      deadlineMs: 5000,
       allow: ['guard', 'shift-leader', 'admin', 'installer'],
       acts: 'device',
       perMinute: 6,

@@ -193,6 +193,11 @@ export class Journal implements AsyncDisposable {
     return this.#latest.get(device)?.get(name);
   }
 
+  /** Every latest value. */
+  *points(): Generator<{ device: string; name: string; point: LatestPoint }> {
+    for (const [device, points] of this.#latest) for (const [name, point] of points) yield { device, name, point };
+  }
+
   /** Finishes what was accepted, checkpoints and closes. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed !== 'open') return;
