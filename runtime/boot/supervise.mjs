@@ -19,6 +19,8 @@ const STOP_MS = 11_000;
 /** A terminal's Ctrl-C reaches us twice at once (from the terminal and from npm); later than this it was meant. */
 const ECHO_MS = 1_000;
 const PARENT_POLL_MS = 1_000;
+/** A gateway that has given signs of life (life.ts, every 5 s) and then none for this long hangs. As WatchdogSec. */
+const SILENCE_MS = 30_000;
 
 /**
  * Runs the gateway until it ends for good or we are told to stop.
@@ -56,7 +58,9 @@ export async function supervise(node, main, args, env) {
         detached: true,
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       });
+      const offSilence = onSilence(child, () => killGroup(child));
       const { code, signal } = await ended(child);
+      offSilence();
       killLeftovers(child);
       if (stop.signal.aborted || (code !== null && FINAL.has(code))) {
         return code ?? exitCodeOf(signal);
@@ -81,6 +85,21 @@ export async function supervise(node, main, args, env) {
  */
 export function nextDelay(previous, livedMs) {
   return previous === 0 || livedMs >= SETTLED_MS ? FIRST_DELAY_S : Math.min(previous * 2, LONGEST_DELAY_S);
+}
+
+/**
+ * @param {import('node:child_process').ChildProcess} child
+ * @param {() => void} handler
+ * @returns {() => void}
+ */
+function onSilence(child, handler) {
+  /** @type {NodeJS.Timeout | undefined} */
+  let timer;
+  child.on('message', () => {
+    timer ??= setTimeout(handler, SILENCE_MS);
+    timer.refresh();
+  });
+  return () => clearTimeout(timer);
 }
 
 /** @param {import('node:child_process').ChildProcess | undefined} child */

@@ -49,7 +49,7 @@ export const words = {
     zh: `网关退出 (${how}),${seconds} 秒后重新启动`,
     en: `The gateway ended (${how}); starting it again in ${seconds} s`,
   }),
-  coreKilled: () => ({ zh: '网关没有按时停止,已强制结束', en: 'The gateway did not stop in time and was killed' }),
+  coreKilled: () => ({ zh: '网关没有反应,已强制结束', en: 'The gateway does not respond and was killed' }),
   unreachable: (/** @type {string} */ registry, /** @type {string} */ code) => ({
     zh: `连不上软件包仓库 ${registry} (${code})。\n  请检查网络、代理 (npm config get proxy) 和仓库地址 (npm config get registry)。\n  ${offline.zh}`,
     en: `npm cannot reach the package registry ${registry} (${code}).\n  Check the network, the proxy (npm config get proxy) and the address (npm config get registry).\n  ${offline.en}`,

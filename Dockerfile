@@ -1,0 +1,39 @@
+# Gatehouse in a container:
+#   docker build -t gatehouse .
+#   docker run -d --init --restart=always -v gatehouse:/data -p 8443:8443 -p 8081:8081 -p 8883:8883 gatehouse
+# Serial lines: add --device /dev/ttyUSB0 --group-add dialout.
+
+FROM node:24-bookworm-slim AS booth
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY runtime runtime
+RUN node node_modules/vite/bin/vite.js build --config runtime/booth/vite.config.ts
+
+FROM node:24-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts --omit=dev
+
+FROM node:24-bookworm-slim
+ENV NODE_ENV=production \
+    GATEHOUSE_DATA=/data \
+    GATEHOUSE_HTTP=0.0.0.0:8443 \
+    GATEHOUSE_DEVICES=0.0.0.0:8081 \
+    GATEHOUSE_MQTT=0.0.0.0:8883
+WORKDIR /app
+COPY --from=packages /app/node_modules node_modules
+COPY package.json LICENSE ./
+COPY drivers drivers
+COPY firmware-profiles firmware-profiles
+COPY flows flows
+COPY nodes nodes
+COPY runtime runtime
+COPY --from=booth /app/runtime/booth/dist runtime/booth/dist
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gatehouse \
+    && install -d -m 0700 -o gatehouse /data
+USER gatehouse
+VOLUME /data
+EXPOSE 8443 8081 8883
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["node", "runtime/boot/health.mjs"]
+CMD ["node", "--disable-warning=ExperimentalWarning", "runtime/main.ts"]
