@@ -1,0 +1,468 @@
+/**
+ * One way from an intent to an outcome, whoever sends it (reliability.md C1-C7): accepted is durable, executing is durable
+ * before the first byte leaves, success is read back, and after a crash nothing is ever sent again by itself.
+ */
+import { createHash } from 'node:crypto';
+import type { CommandTurn, Reading } from '../../drivers/driver.ts';
+import { type Clock, delay } from '../clock.ts';
+import type { CommandInput, CommandView } from '../contracts/api.ts';
+import type { CommandKind, Scalar, Sender } from '../contracts/contract.ts';
+import { scenarioOf } from '../contracts/index.ts';
+import { type CommandState, type Draft, finalStates, type JournalRecord } from '../contracts/record.ts';
+import { type ErrorCode, GatehouseError, reasonOf } from '../errors.ts';
+import type { Journal, Unit } from '../journal/journal.ts';
+import { uuidv7 } from '../journal/uuid.ts';
+import type { Log } from '../log.ts';
+import { checkIntent, MAX_DEADLINE_MS, priorityOf, type Target } from './intent.ts';
+import { createRate } from './rate.ts';
+
+export const schema = `
+CREATE TABLE IF NOT EXISTS command (
+  id TEXT PRIMARY KEY,
+  actor TEXT NOT NULL,
+  key TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  final INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  view TEXT NOT NULL,
+  UNIQUE (actor, key)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX IF NOT EXISTS command_running ON command (created) WHERE final = 0;
+CREATE INDEX IF NOT EXISTS command_created ON command (created);
+`;
+const INSERT = 'INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?)';
+const UPDATE = 'UPDATE command SET final = ?, view = ? WHERE id = ? AND final = 0';
+const FORGET = 'DELETE FROM command WHERE created < ? AND final = 1';
+const ANNOTATE = 'UPDATE command SET view = ? WHERE id = ?';
+
+/** Keys are remembered this long (C1). */
+const KEEP_MS = 7 * 24 * 3600_000;
+/** How often the proving point is read while the device moves. */
+const PROOF_POLL_MS = 100;
+/** The final state comes at most so long after the deadline (C5). */
+const AFTER_DEADLINE_MS = 2000;
+
+export interface Who {
+  /** `user:…`, `flow:…`, `platform:…`, `linkage:…` */
+  readonly actor: string;
+  readonly sender: Sender;
+}
+
+/** What the dispatcher needs of the devices. */
+export interface Outputs {
+  /** @throws GatehouseError `device.not_found` */
+  target(device: string): Target;
+  latest(device: string, point: string): Scalar | undefined;
+  /** @throws GatehouseError `command.offline` when there is no link now */
+  command(
+    device: string,
+    command: string,
+    input: Readonly<Record<string, unknown>>,
+    turn: CommandTurn,
+  ): Promise<Record<string, unknown>>;
+  read(device: string, points: readonly string[], signal: AbortSignal): Promise<Reading[]>;
+  /** For commands that act on settings: the write that changes them. */
+  setting(device: string, command: string, input: Readonly<Record<string, unknown>>, actor: string): Promise<void>;
+}
+
+interface Running {
+  readonly id: string;
+  readonly priority: number;
+  readonly abort: AbortController;
+}
+
+export class Dispatcher {
+  readonly #journal: Journal;
+  readonly #outputs: Outputs;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #rate: ReturnType<typeof createRate>;
+  /** Not final yet, and final ones somebody still waits for. */
+  readonly #live = new Map<string, { view: CommandView; settled: Promise<CommandView> }>();
+  readonly #byKey = new Map<string, Promise<CommandView>>();
+  readonly #running = new Map<string, Running>();
+  readonly #unfollow: () => void;
+
+  constructor(parts: { journal: Journal; outputs: Outputs; clock: Clock; log: Log }) {
+    this.#journal = parts.journal;
+    this.#outputs = parts.outputs;
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+    this.#rate = createRate(parts.clock);
+    this.#unfollow = parts.journal.onCommit((records) => this.#giveBack(records));
+  }
+
+  /**
+   * Accepts a command. Resolves once `accepted` is durable; the same key with the same body answers with the first one.
+   * @throws GatehouseError `device.*`, `command.*`; a refusal is recorded too
+   */
+  async send(input: CommandInput, who: Who, key: string): Promise<CommandView> {
+    const digest = digestOf(input);
+    const known = this.#lookUp(who.actor, key);
+    if (known) {
+      if (known.digest !== digest)
+        throw new GatehouseError('command.conflict', `Key ${key} was used for another command`);
+      return known.view;
+    }
+    const mapKey = `${who.actor}\n${key}`;
+    const inFlight = this.#byKey.get(mapKey);
+    if (inFlight) {
+      await inFlight.catch(() => undefined);
+      return this.send(input, who, key);
+    }
+    const accepting = this.#accept(input, who, key, digest);
+    this.#byKey.set(mapKey, accepting);
+    try {
+      return await accepting;
+    } finally {
+      this.#byKey.delete(mapKey);
+    }
+  }
+
+  /** Resolves with the final state. @throws GatehouseError `command.not_found` */
+  async settled(id: string): Promise<CommandView> {
+    return this.#live.get(id)?.settled ?? this.get(id);
+  }
+
+  /** @throws GatehouseError `command.not_found` */
+  get(id: string): CommandView {
+    const live = this.#live.get(id);
+    if (live) return live.view;
+    const row = this.#journal.db.prepare<[string], { view: string }>('SELECT view FROM command WHERE id = ?').get(id);
+    if (!row) throw new GatehouseError('command.not_found', `No command ${id}`);
+    return JSON.parse(row.view) as CommandView;
+  }
+
+  /** Adds the reason a guard chose afterwards. */
+  async annotate(id: string, { reason, note }: { reason: string; note?: string }, who: Who): Promise<CommandView> {
+    const view: CommandView = { ...this.get(id), reason: note === undefined ? reason : `${reason}: ${note}` };
+    const live = this.#live.get(id);
+    if (live) live.view = view;
+    const record: Draft = {
+      ...recordOf(view, scenarioOfView(this.#outputs, view)),
+      kind: 'audit',
+      scenario: 'gateway',
+      name: 'command.reason',
+      data: { command: id, reason, ...(note === undefined ? {} : { note }) },
+      cause: id,
+      actor: who.actor,
+    };
+    await this.#journal.commit({ records: [record], writes: [{ sql: ANNOTATE, params: [JSON.stringify(view), id] }] });
+    return view;
+  }
+
+  /**
+   * After a start: what was accepted and never begun is expired; what was executing is proved by reading the device, or
+   * unknown. Nothing is sent (C4).
+   */
+  async recover(): Promise<void> {
+    const rows = this.#journal.db.prepare<[], { view: string }>('SELECT view FROM command WHERE final = 0').all();
+    await Promise.all(rows.map((row) => this.#close(JSON.parse(row.view) as CommandView)));
+    await this.#journal.commit({ writes: [{ sql: FORGET, params: [this.#clock.now() - KEEP_MS] }] });
+  }
+
+  stop(): void {
+    this.#unfollow();
+    for (const running of this.#running.values())
+      running.abort.abort(new GatehouseError('driver.closed', 'The gateway is stopping'));
+  }
+
+  async #close(view: CommandView): Promise<void> {
+    if (view.state === 'accepted') {
+      await this.#commit({
+        ...view,
+        state: 'expired',
+        code: 'command.expired',
+        detail: 'The gateway restarted before it was sent',
+      });
+      return;
+    }
+    const proof = kindOf(this.#outputs, view)?.proof;
+    const proven = proof !== undefined && (await this.#reads(view.device, proof, AbortSignal.timeout(proof.withinMs)));
+    const detail = 'The gateway restarted while it was executing';
+    await this.#commit(
+      proven
+        ? { ...view, state: 'succeeded', proven: true, detail }
+        : { ...view, state: 'unknown', code: 'driver.closed', detail },
+    );
+  }
+
+  #lookUp(actor: string, key: string): { digest: string; view: CommandView } | undefined {
+    const row = this.#journal.db
+      .prepare<[string, string], { digest: string; id: string }>(
+        'SELECT digest, id FROM command WHERE actor = ? AND key = ?',
+      )
+      .get(actor, key);
+    return row && { digest: row.digest, view: this.get(row.id) };
+  }
+
+  async #accept(input: CommandInput, who: Who, key: string, digest: string): Promise<CommandView> {
+    const began = this.#clock.mono();
+    let kind: CommandKind;
+    let output: string;
+    const id = uuidv7(this.#clock.now());
+    try {
+      const target = this.#outputs.target(input.device);
+      kind = checkIntent(input, target, who.sender, (point) => this.#outputs.latest(target.id, point));
+      output = `${target.id}/${kind.output ?? ''}`;
+      this.#makeWay(output, who);
+      const waitMs = kind.perMinute === undefined ? 0 : this.#rate.take(output, id, kind.perMinute);
+      if (waitMs > 0) {
+        throw new GatehouseError(
+          'command.rate',
+          `More than ${kind.perMinute} a minute on ${target.id}; again in ${Math.ceil(waitMs / 1000)} s`,
+          {
+            detail: { retryAfterMs: waitMs },
+          },
+        );
+      }
+    } catch (error) {
+      await this.#recordRefusal(input, who, error);
+      throw error;
+    }
+    const deadlineMs = Math.min(input.deadlineMs ?? kind.deadlineMs, MAX_DEADLINE_MS);
+    const now = this.#clock.now();
+    const view: CommandView = {
+      id,
+      device: input.device,
+      command: input.command,
+      input: input.input ?? {},
+      state: 'accepted',
+      actor: who.actor,
+      createdAt: now,
+      updatedAt: now,
+      ...(input.reason === undefined ? {} : { reason: input.reason }),
+      ...(input.cause === undefined ? {} : { cause: input.cause }),
+    };
+    const running: Running = { id, priority: priorityOf(who.sender), abort: new AbortController() };
+    this.#running.set(output, running);
+    let settle: (view: CommandView) => void = () => {};
+    const settled = new Promise<CommandView>((resolve) => (settle = resolve));
+    this.#live.set(id, { view, settled });
+    try {
+      await this.#journal.commit({
+        records: [recordOf(view, scenarioOfView(this.#outputs, view))],
+        writes: [{ sql: INSERT, params: [id, who.actor, key, digest, 0, now, JSON.stringify(view)] }],
+      });
+    } catch (error) {
+      this.#live.delete(id);
+      this.#free(output, running);
+      throw error;
+    }
+    this.#run(view, kind, running, began + deadlineMs)
+      .catch((error: unknown) =>
+        this.#log.error({ err: error, command: id }, 'the outcome of a command could not be recorded'),
+      )
+      .finally(() => {
+        this.#free(output, running);
+        const last = this.#live.get(id)?.view ?? view;
+        this.#live.delete(id);
+        settle(last);
+      });
+    return view;
+  }
+
+  /** C7: one command in flight per output; a higher priority takes it over. */
+  #makeWay(output: string, who: Who): void {
+    const other = this.#running.get(output);
+    if (!other) return;
+    if (priorityOf(who.sender) <= other.priority) {
+      throw new GatehouseError('command.busy', `Command ${other.id} is still running on ${output.split('/')[0]}`, {
+        detail: { command: other.id },
+      });
+    }
+    other.abort.abort(new GatehouseError('command.superseded', `Taken over by ${who.actor}`));
+  }
+
+  #free(output: string, running: Running): void {
+    if (this.#running.get(output) === running) this.#running.delete(output);
+  }
+
+  async #run(accepted: CommandView, kind: CommandKind, running: Running, deadline: number): Promise<void> {
+    let view = accepted;
+    let sent = false;
+    const { signal } = running.abort;
+    const begin = async () => {
+      signal.throwIfAborted();
+      if (this.#clock.mono() >= deadline)
+        throw new GatehouseError('command.expired', 'The deadline passed before it could be sent');
+      view = await this.#commit({ ...view, state: 'executing' });
+      // The commit itself may have waited for a slow disk: never start late.
+      if (this.#clock.mono() >= deadline)
+        throw new GatehouseError('command.expired', 'The deadline passed while it was being recorded');
+      signal.throwIfAborted();
+      sent = true;
+    };
+    try {
+      if (kind.acts === 'setting') {
+        await begin();
+        await this.#outputs.setting(view.device, view.command, view.input, view.actor);
+        await this.#commit({ ...view, state: 'succeeded', proven: true });
+        return;
+      }
+      await this.#outputs.command(view.device, view.command, view.input, { begin, signal });
+    } catch (error) {
+      const code: ErrorCode = error instanceof GatehouseError ? error.code : 'http.internal';
+      // Sent and not answered: only the device itself can say what happened.
+      const unclear = sent && code !== 'driver.refused';
+      if (!unclear || !kind.proof) {
+        await this.#commit({ ...view, state: failureState(code, unclear), code, detail: reasonOf(error) });
+        return;
+      }
+      const proven = await this.#proves(view, kind, signal, deadline);
+      await this.#commit(
+        proven ? { ...view, state: 'succeeded', proven } : { ...view, state: 'unknown', code, detail: reasonOf(error) },
+      );
+      return;
+    }
+    if (!kind.proof) {
+      await this.#commit({ ...view, state: 'succeeded', proven: false });
+      return;
+    }
+    const proven = await this.#proves(view, kind, signal, deadline);
+    if (proven) await this.#commit({ ...view, state: 'succeeded', proven });
+    else await this.#commit({ ...view, ...this.#unproven(signal, kind, proven) });
+  }
+
+  #unproven(
+    signal: AbortSignal,
+    kind: CommandKind,
+    proven: boolean | undefined,
+  ): Pick<CommandView, 'state' | 'code' | 'detail'> {
+    if (signal.aborted) return { state: 'unknown', code: codeOf(signal.reason), detail: reasonOf(signal.reason) };
+    if (proven === undefined)
+      return { state: 'unknown', code: 'driver.timeout', detail: 'The device could not be read back' };
+    return {
+      state: 'failed',
+      code: 'command.unproven',
+      detail: `${kind.proof?.point} did not become ${String(kind.proof?.equals)}`,
+    };
+  }
+
+  /** True: read back and so. False: read back and not so. Undefined: could not be read. */
+  async #proves(
+    view: CommandView,
+    kind: CommandKind,
+    signal: AbortSignal,
+    deadline: number,
+  ): Promise<boolean | undefined> {
+    if (!kind.proof) return undefined;
+    const until = Math.min(this.#clock.mono() + kind.proof.withinMs, deadline + AFTER_DEADLINE_MS);
+    let readable = false;
+    while (!signal.aborted && this.#clock.mono() < until) {
+      const seen = await this.#readOnce(view.device, kind.proof.point, signal);
+      if (seen === kind.proof.equals) return true;
+      readable = seen !== undefined;
+      await delay(this.#clock, PROOF_POLL_MS, signal).catch(() => undefined);
+    }
+    return readable ? false : undefined;
+  }
+
+  async #readOnce(device: string, point: string, signal: AbortSignal): Promise<Scalar | undefined> {
+    try {
+      const readings = await this.#outputs.read(device, [point], signal);
+      return readings.find((reading) => reading.point === point && reading.quality !== 'bad')?.value;
+    } catch (error) {
+      this.#log.debug({ device, point, err: error }, 'read-back failed');
+      return undefined;
+    }
+  }
+
+  async #reads(device: string, proof: NonNullable<CommandKind['proof']>, signal: AbortSignal): Promise<boolean> {
+    while (!signal.aborted) {
+      const seen = await this.#readOnce(device, proof.point, signal);
+      if (seen !== undefined) return seen === proof.equals;
+      await delay(this.#clock, PROOF_POLL_MS, signal).catch(() => undefined);
+    }
+    return false;
+  }
+
+  async #commit(next: CommandView): Promise<CommandView> {
+    const view = { ...next, updatedAt: this.#clock.now() };
+    const live = this.#live.get(view.id);
+    const annotated = live?.view.reason === undefined ? view : { ...view, reason: live.view.reason };
+    const unit: Unit = {
+      records: [recordOf(annotated, scenarioOfView(this.#outputs, annotated))],
+      writes: [
+        {
+          sql: UPDATE,
+          params: [finalStates.includes(annotated.state) ? 1 : 0, JSON.stringify(annotated), annotated.id],
+        },
+      ],
+    };
+    await this.#journal.commit(unit);
+    if (live) live.view = annotated;
+    return annotated;
+  }
+
+  async #recordRefusal(input: CommandInput, who: Who, error: unknown): Promise<void> {
+    await this.#journal.append({
+      lane: 'L0',
+      kind: 'audit',
+      scenario: 'gateway',
+      device: input.device,
+      name: 'command.refused',
+      data: { device: input.device, command: input.command, code: codeOf(error), detail: reasonOf(error) },
+      actor: who.actor,
+      ...(input.cause === undefined ? {} : { cause: input.cause }),
+    });
+  }
+
+  /** An opening that a vehicle used gives its place in the rate limit back. */
+  #giveBack(records: readonly JournalRecord[]): void {
+    for (const record of records) {
+      if (record.kind !== 'event') continue;
+      const commands = Object.values(scenarioOf(record.scenario)?.commands ?? {});
+      const { command } = record.data as { command?: string };
+      if (command !== undefined && commands.some((kind) => kind.usedBy === record.name)) this.#rate.giveBack(command);
+    }
+  }
+}
+
+const codeOf = (error: unknown): ErrorCode => (error instanceof GatehouseError ? error.code : 'http.internal');
+
+function failureState(code: ErrorCode, unclear: boolean): CommandState {
+  if (unclear) return 'unknown';
+  return code === 'command.expired' ? 'expired' : 'failed';
+}
+
+function kindOf(outputs: Outputs, view: CommandView): CommandKind | undefined {
+  return scenarioOf(scenarioOfView(outputs, view))?.commands[view.command];
+}
+
+function scenarioOfView(outputs: Outputs, view: CommandView): string {
+  try {
+    return outputs.target(view.device).scenario;
+  } catch {
+    return 'gateway'; // the device was deleted while its command was running; the record must be written all the same
+  }
+}
+
+/** `cause` is the record that led to the command; what the command leads to names the command. */
+function recordOf(view: CommandView, scenario: string): Draft {
+  return {
+    lane: 'L0',
+    kind: 'command',
+    scenario,
+    device: view.device,
+    name: view.command,
+    data: { ...view, command: view.id, name: view.command },
+    actor: view.actor,
+    cause: view.state === 'accepted' ? (view.cause ?? view.id) : view.id,
+  };
+}
+
+/** Order of keys does not matter: the same body is the same command. */
+function digestOf(input: CommandInput): string {
+  const canonical = (value: unknown): unknown =>
+    value !== null && typeof value === 'object' && !Array.isArray(value)
+      ? Object.fromEntries(
+          Object.entries(value)
+            .sort(([a], [b]) => (a < b ? -1 : 1))
+            .map(([key, inner]) => [key, canonical(inner)]),
+        )
+      : value;
+  return createHash('sha256')
+    .update(JSON.stringify(canonical(input)))
+    .digest('base64url');
+}

@@ -1,0 +1,77 @@
+/** What is checked before a command is accepted: contract, sender, interlocks, deadline. Pure. */
+import { Compile, type Validator } from 'typebox/compile';
+import type { CommandInput } from '../contracts/api.ts';
+import type { CommandKind, Scalar, Sender } from '../contracts/contract.ts';
+import { scenarioOf } from '../contracts/index.ts';
+import { GatehouseError } from '../errors.ts';
+
+/** The longest a physical output may wait (reliability.md C2). */
+export const MAX_DEADLINE_MS = 60_000;
+
+/** Fire before people on site before automation before platforms (C7). */
+const PRIORITY: Readonly<Record<Sender, number>> = {
+  linkage: 6,
+  guard: 5,
+  'shift-leader': 5,
+  admin: 5,
+  installer: 5,
+  flow: 3,
+  schedule: 3,
+  platform: 2,
+  auditor: 0,
+};
+export const priorityOf = (sender: Sender): number => PRIORITY[sender];
+
+export interface Target {
+  readonly id: string;
+  readonly scenario: string;
+  /** Commands the device's profile has. */
+  readonly commands: readonly string[];
+}
+
+const validators = new Map<CommandKind, Validator>();
+function validatorOf(kind: CommandKind): Validator {
+  const known = validators.get(kind);
+  if (known) return known;
+  const made = Compile(kind.input);
+  validators.set(kind, made);
+  return made;
+}
+
+/**
+ * @param latest the last good value of a point of the target
+ * @throws GatehouseError `command.unsupported`, `.forbidden`, `.invalid` or `.interlock`
+ */
+export function checkIntent(
+  input: CommandInput,
+  target: Target,
+  sender: Sender,
+  latest: (point: string) => Scalar | undefined,
+): CommandKind {
+  const kind = scenarioOf(target.scenario)?.commands[input.command];
+  if (!kind || (kind.acts === 'device' && !target.commands.includes(input.command))) {
+    throw new GatehouseError(
+      'command.unsupported',
+      `${target.id} has no command "${input.command}"; it has: ${target.commands.join(', ') || 'none'}`,
+    );
+  }
+  if (!kind.allow.includes(sender))
+    throw new GatehouseError('command.forbidden', `${sender} may not send "${input.command}" to ${target.id}`);
+  const validator = validatorOf(kind);
+  const value = input.input ?? {};
+  if (!validator.Check(value)) {
+    const problems = validator
+      .Errors(value)
+      .map((error) => `input${error.instancePath.replaceAll('/', '.')} ${error.message}`);
+    throw new GatehouseError('command.invalid', problems.join('; '));
+  }
+  for (const lock of kind.interlocks ?? []) {
+    const now = latest(lock.point);
+    if (now !== lock.mustBe) {
+      throw new GatehouseError('command.interlock', `${lock.words.en}: ${lock.point} is ${String(now ?? 'unknown')}`, {
+        detail: { point: lock.point, value: now, words: lock.words },
+      });
+    }
+  }
+  return kind;
+}
