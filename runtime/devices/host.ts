@@ -1,0 +1,381 @@
+/**
+ * Runs the drivers: one link per line with all its devices, push and broker messages beside them. What they say is
+ * checked against the contract here and goes to the journal; nothing is acknowledged before it is durable.
+ */
+import type { TSchema } from 'typebox';
+import { Compile, type Validator } from 'typebox/compile';
+import type {
+  AttachedDevice,
+  CommandTurn,
+  DeviceEvent,
+  Driver,
+  Link,
+  LinkDriver,
+  Message,
+  MessageDriver,
+  Profile,
+  Reading,
+} from '../../drivers/driver.ts';
+import type { Alarms } from '../alarms/alarms.ts';
+import { type Clock, every } from '../clock.ts';
+import type { Outputs } from '../commands/dispatcher.ts';
+import type { Scalar } from '../contracts/contract.ts';
+import { scenarioOf } from '../contracts/index.ts';
+import type { Draft } from '../contracts/record.ts';
+import { GatehouseError, reasonOf } from '../errors.ts';
+import type { Journal } from '../journal/journal.ts';
+import { uuidv7 } from '../journal/uuid.ts';
+import type { Log } from '../log.ts';
+import type { Evidence } from './evidence.ts';
+
+/** A device of the inventory, resolved through its profile. */
+export interface HostedDevice {
+  readonly id: string;
+  readonly scenario: string;
+  readonly role: string;
+  readonly zone: string;
+  readonly profile: Profile;
+  readonly address: Readonly<Record<string, unknown>>;
+}
+export interface LinkView {
+  readonly state: 'online' | 'offline' | 'unknown';
+  readonly since: number;
+  readonly reason?: string;
+}
+export interface DeviceHost extends Pick<Outputs, 'command' | 'read'> {
+  attach(device: HostedDevice): void;
+  detach(device: string): Promise<void>;
+  view(device: string): LinkView;
+  /**
+   * One pushed message (HTTP body or MQTT payload). Resolves with the answer once everything in it is durable.
+   * @throws GatehouseError `device.not_found`, `push.unreadable`, `journal.*`
+   */
+  pushed(
+    device: string,
+    message: { body: Uint8Array; contentType?: string; topic?: string },
+  ): Promise<Message['answer']>;
+  /** What a driver says to something it cannot read; never lets anybody in. */
+  refusal(device: string): Message['answer'];
+  close(): Promise<void>;
+}
+
+interface Parts {
+  readonly journal: Journal;
+  readonly alarms: Alarms;
+  readonly evidence: Evidence;
+  readonly driverOf: (protocol: string) => Driver | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+interface Hosted {
+  readonly device: HostedDevice;
+  readonly driver: Driver;
+  line?: string;
+  view: LinkView;
+  /** Monotonic time of the last sign of life; message devices only. */
+  heard: number;
+  /** Last recorded values, so that only changes are recorded. */
+  readonly recorded: Map<string, { value: Scalar; quality: string; at: number }>;
+  readonly keys: Map<string, number>;
+  readonly rejected: Map<string, { count: number; at: number }>;
+}
+
+/** An unchanged value is recorded again after this long, so a chart has points and a platform a sign of life. */
+const REPEAT_MS = 60_000;
+/** The same event, sent again by firmware that missed our answer (protocols.md 11.4). */
+const DUPLICATE_MS = 600_000;
+const MAX_KEYS = 1000;
+const SILENCE_CHECK_MS = 1000;
+/** One rejection per point and minute is recorded, with its count. */
+const REJECTED_MS = 60_000;
+/** Wait so long for a device that has just been attached before calling it offline. */
+const FIRST_SIGN_MS = 15_000;
+
+export function createHost({ journal, alarms, evidence, driverOf, clock, log }: Parts): DeviceHost {
+  const hosted = new Map<string, Hosted>();
+  const links = new Map<string, Link>();
+  const onLine = new Map<string, Set<string>>();
+  const validators = new Map<string, Validator>();
+
+  const find = (id: string): Hosted => {
+    const found = hosted.get(id);
+    if (!found) throw new GatehouseError('device.not_found', `No device ${id}`);
+    return found;
+  };
+  const linkOf = (id: string): Link => {
+    const link = links.get(find(id).line ?? '');
+    if (!link) throw new GatehouseError('command.offline', `${id} has no link for commands`);
+    return link;
+  };
+  const validatorOf = (key: string, schema: TSchema): Validator => {
+    const known = validators.get(key);
+    if (known) return known;
+    const made = Compile(schema);
+    validators.set(key, made);
+    return made;
+  };
+  const note = (promise: Promise<unknown>) =>
+    promise.catch((error: unknown) => log.error({ err: error }, 'a device fact could not be recorded'));
+
+  /** Why a value does not fit the contract; undefined if it does. */
+  function misfit({ device }: Hosted, { point, value }: Reading): string | undefined {
+    const schema = scenarioOf(device.scenario)?.telemetry[point];
+    if (!schema) return 'no such point in the contract';
+    const validator = validatorOf(`${device.scenario}/${point}`, schema);
+    return validator.Check(value)
+      ? undefined
+      : validator
+          .Errors(value)
+          .map((error) => error.message)
+          .join('; ');
+  }
+
+  function draftsOf(entry: Hosted, readings: readonly Reading[]): Draft[] {
+    const drafts: Draft[] = [];
+    for (const reading of readings) {
+      const bad = reading.quality === 'bad';
+      const why = bad ? undefined : misfit(entry, reading);
+      if (why !== undefined) {
+        drafts.push(...rejection(entry, reading, why));
+        continue;
+      }
+      if (!isNews(entry, reading)) continue;
+      entry.recorded.set(reading.point, { value: reading.value, quality: reading.quality ?? 'good', at: clock.mono() });
+      drafts.push({
+        lane: typeof reading.value === 'number' ? 'L3' : 'L2',
+        kind: 'telemetry',
+        scenario: entry.device.scenario,
+        device: entry.device.id,
+        name: reading.point,
+        data: reading.value,
+        quality: reading.quality ?? 'good',
+        ...(reading.at === undefined ? {} : { at: reading.at }),
+      });
+    }
+    return drafts;
+  }
+
+  function isNews(entry: Hosted, { point, value, quality = 'good' }: Reading): boolean {
+    const last = entry.recorded.get(point);
+    if (!last || last.quality !== quality || clock.mono() - last.at >= REPEAT_MS) return true;
+    const deadband = entry.device.profile.points[point]?.deadband ?? 0;
+    if (typeof value === 'number' && typeof last.value === 'number') return Math.abs(value - last.value) > deadband;
+    return value !== last.value;
+  }
+
+  function rejection(entry: Hosted, reading: Reading, why: string): Draft[] {
+    const last = entry.rejected.get(reading.point) ?? { count: 0, at: Number.NEGATIVE_INFINITY };
+    const count = last.count + 1;
+    const due = clock.mono() - last.at >= REJECTED_MS;
+    entry.rejected.set(reading.point, due ? { count: 0, at: clock.mono() } : { count, at: last.at });
+    if (!due) return [];
+    return [
+      {
+        lane: 'L2',
+        kind: 'state',
+        scenario: entry.device.scenario,
+        device: entry.device.id,
+        name: 'rejected',
+        data: { point: reading.point, value: String(reading.value).slice(0, 64), why, count },
+        quality: 'bad',
+      },
+    ];
+  }
+
+  function setLink(entry: Hosted, state: 'online' | 'offline', reason?: string): void {
+    entry.heard = clock.mono();
+    if (entry.view.state === state) return;
+    const { device } = entry;
+    entry.view = { state, since: clock.now(), ...(reason === undefined ? {} : { reason }) };
+    const id = uuidv7(clock.now());
+    const record: Draft = {
+      id,
+      lane: 'L2',
+      kind: 'state',
+      scenario: device.scenario,
+      device: device.id,
+      name: 'link',
+      data: { state, ...(reason === undefined ? {} : { reason }) },
+      actor: `device:${device.id}`,
+    };
+    const subject = { device: device.id, scenario: device.scenario, zone: device.zone, kind: 'offline' };
+    const unit =
+      state === 'offline'
+        ? alarms.planRaise({
+            ...subject,
+            cause: id,
+            actor: 'system:devices',
+            ...(reason === undefined ? {} : { data: { reason } }),
+          })
+        : alarms.planClear(device.id, 'offline', id, 'system:devices');
+    void note(journal.commit({ records: [record, ...(unit.records ?? [])], writes: unit.writes ?? [] }));
+    if (state === 'offline') entry.recorded.clear(); // what it says after its return is news
+  }
+
+  const sink = {
+    readings(id: string, readings: readonly Reading[]) {
+      const entry = hosted.get(id);
+      if (!entry) return;
+      setLink(entry, 'online');
+      const drafts = draftsOf(entry, readings);
+      if (drafts.length > 0) void note(journal.append(...drafts));
+    },
+    online(id: string) {
+      const entry = hosted.get(id);
+      if (entry) setLink(entry, 'online');
+    },
+    offline(id: string, reason: string) {
+      const entry = hosted.get(id);
+      if (entry) setLink(entry, 'offline', reason);
+    },
+  };
+
+  function attachToLine(entry: Hosted, driver: LinkDriver): void {
+    const { id, address, profile } = entry.device;
+    const line = driver.lineOf(address);
+    let link = links.get(line);
+    if (!link) {
+      link = driver.open(address, { sink, clock, log: log.child({ line }) });
+      links.set(line, link);
+    }
+    entry.line = line;
+    onLine.set(line, (onLine.get(line) ?? new Set()).add(id));
+    link.attach({ id, address, profile } satisfies AttachedDevice);
+  }
+
+  function eventDraft(entry: Hosted, event: DeviceEvent, picture: string | undefined): Draft {
+    const kind = scenarioOf(entry.device.scenario)?.events[event.name];
+    if (!kind) throw new GatehouseError('record.invalid', `${entry.device.scenario} has no event ${event.name}`);
+    const data = picture === undefined ? event.data : { ...event.data, picture };
+    const validator = validatorOf(`${entry.device.scenario}#${event.name}`, kind.data);
+    if (!validator.Check(data)) {
+      throw new GatehouseError(
+        'record.invalid',
+        validator
+          .Errors(data)
+          .map((error) => `${error.instancePath} ${error.message}`)
+          .join('; '),
+      );
+    }
+    return {
+      lane: kind.lane ?? 'L1',
+      kind: 'event',
+      scenario: entry.device.scenario,
+      device: entry.device.id,
+      name: event.name,
+      data,
+      actor: `device:${entry.device.id}`,
+      ...(event.at === undefined ? {} : { at: event.at }),
+    };
+  }
+
+  function isDuplicate(entry: Hosted, key: string | undefined): boolean {
+    if (key === undefined) return false;
+    const now = clock.mono();
+    const seen = entry.keys.get(key);
+    if (seen !== undefined && now - seen < DUPLICATE_MS) return true;
+    entry.keys.delete(key);
+    entry.keys.set(key, now);
+    if (entry.keys.size > MAX_KEYS) entry.keys.delete(entry.keys.keys().next().value ?? '');
+    return false;
+  }
+
+  async function accept(entry: Hosted, message: Message): Promise<void> {
+    const fresh = message.events.filter((event) => !isDuplicate(entry, event.key));
+    const kept: Promise<unknown>[] = [];
+    try {
+      const events = fresh.map((event) => {
+        const pictures = (event.pictures ?? []).map((bytes) => evidence.keep(bytes));
+        // A picture that cannot be filed must not lose the event it belongs to.
+        kept.push(
+          ...pictures.map((one) => one.kept.catch((error: unknown) => log.error({ err: error }, 'a picture was lost'))),
+        );
+        return eventDraft(entry, event, pictures[0]?.hash);
+      });
+      const drafts = [...draftsOf(entry, message.readings), ...events];
+      if (drafts.length > 0) await journal.append(...drafts);
+      await Promise.all(kept);
+    } catch (error) {
+      for (const event of fresh) if (event.key !== undefined) entry.keys.delete(event.key); // it may come again
+      throw error;
+    }
+  }
+
+  const stopWatching = every(clock, SILENCE_CHECK_MS, () => {
+    for (const entry of hosted.values()) {
+      if (entry.driver.kind !== 'message') continue;
+      const limit =
+        entry.view.state === 'unknown'
+          ? Math.max(FIRST_SIGN_MS, entry.device.profile.offlineAfterMs)
+          : entry.device.profile.offlineAfterMs;
+      const silentMs = clock.mono() - entry.heard;
+      if (silentMs > limit && entry.view.state !== 'offline') {
+        setLink(entry, 'offline', `nothing heard for ${Math.round(silentMs / 1000)} s`);
+      }
+    }
+  });
+
+  return {
+    attach(device) {
+      const driver = driverOf(device.profile.driver);
+      if (!driver) throw new GatehouseError('device.invalid', `${device.id}: no driver "${device.profile.driver}"`);
+      const entry: Hosted = {
+        device,
+        driver,
+        view: { state: 'unknown', since: clock.now() },
+        heard: clock.mono(),
+        recorded: new Map(),
+        keys: new Map(),
+        rejected: new Map(),
+      };
+      hosted.set(device.id, entry);
+      if (driver.kind === 'link') attachToLine(entry, driver);
+    },
+    async detach(id) {
+      const entry = hosted.get(id);
+      if (!entry) return;
+      hosted.delete(id);
+      const line = entry.line;
+      const link = line === undefined ? undefined : links.get(line);
+      if (!link || line === undefined) return;
+      link.detach(id);
+      const others = onLine.get(line);
+      others?.delete(id);
+      if (others?.size === 0) {
+        links.delete(line);
+        onLine.delete(line);
+        await link.close();
+      }
+    },
+    view: (id) => hosted.get(id)?.view ?? { state: 'unknown', since: 0 },
+    async pushed(id, message) {
+      const entry = find(id);
+      if (entry.driver.kind !== 'message')
+        throw new GatehouseError('push.unreadable', `${id} is not a device that pushes`);
+      const decoded = (entry.driver satisfies MessageDriver).decode(entry.device.profile, message);
+      setLink(entry, 'online');
+      await accept(entry, decoded);
+      return decoded.answer;
+    },
+    refusal(id) {
+      const driver = hosted.get(id)?.driver;
+      return driver?.kind === 'message' ? driver.refusal() : undefined;
+    },
+    command: (id, command, input, turn: CommandTurn) => linkOf(id).command(id, command, input, turn),
+    async read(id, points, signal) {
+      const readings = await linkOf(id).read(id, points, signal);
+      sink.readings(id, readings); // what was read back is a fact like any other
+      return readings;
+    },
+    async close() {
+      stopWatching();
+      await Promise.all(
+        [...links.values()].map((link) =>
+          link.close().catch((error: unknown) => log.warn({ err: error }, reasonOf(error))),
+        ),
+      );
+      links.clear();
+      hosted.clear();
+    },
+  };
+}
