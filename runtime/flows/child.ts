@@ -1,0 +1,133 @@
+/**
+ * The flow process: Node-RED with our nodes and the installer's flows, supervised by the core (supervisor.ts). It knows
+ * the gateway only by its API socket. Started with `node --permission`: it can read code, write its own folder, and
+ * start nothing.
+ */
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
+import { prepareFlowFile } from './flow-file.ts';
+import { BEAT_EVERY_MS, type FromChild, idleReasons, type StartMessage, type ToChild } from './messages.ts';
+import { loadNodeRed, type NodeRed, type RuntimeEvent } from './node-red.ts';
+import { EDITOR_ROOT, flowSettings } from './settings.ts';
+
+const say = (message: FromChild): void => {
+  if (process.connected) process.send?.(message);
+};
+
+/**
+ * Ends this process when its parent is gone, from a thread of its own: a looping main thread sees no `disconnect`.
+ * Only where the kernel cannot do it (no setpriv), because a worker is one more right to give away.
+ */
+function guardFromWorker(): void {
+  const code = `const parent = process.ppid;
+    setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL'); }, 500);`;
+  new Worker(code, { eval: true, execArgv: [] }).unref();
+}
+
+/**
+ * Tells the core whether flows run; a deploy from the editor may change it at any time.
+ * @param broken what was wrong with the flow file: the empty flow that starts in its place is not "running".
+ */
+function reportFlows(red: NodeRed, broken: string | undefined): void {
+  let ownStart = true;
+  red.events.on('flows:started', () => {
+    if (ownStart && broken !== undefined) say({ is: 'flows', running: false, reason: 'flow-file', detail: broken });
+    else say({ is: 'flows', running: true });
+    ownStart = false;
+  });
+  red.events.on('runtime-event', ({ id, payload }: RuntimeEvent) => {
+    const reason = idleReasons.find((known) => known === payload?.error);
+    if (id !== 'runtime-state' || reason === undefined) return;
+    const detail = payload?.types?.join(', ') ?? (payload?.modules ? JSON.stringify(payload.modules) : '');
+    say({ is: 'flows', running: false, reason, detail });
+  });
+}
+
+/** The editor's server: in service nothing listens, however the flows are written. */
+function createEditor(red: NodeRed, path: string) {
+  const sockets = new Set<Socket>();
+  const server = createServer((request: IncomingMessage & { originalUrl?: string; baseUrl?: string }, response) => {
+    const url = request.url ?? '/';
+    if (url !== EDITOR_ROOT && !url.startsWith(`${EDITOR_ROOT}/`) && !url.startsWith(`${EDITOR_ROOT}?`)) {
+      response.writeHead(404).end();
+      return;
+    }
+    // What Express's `use` does for a mounted application.
+    request.originalUrl = url;
+    request.baseUrl = EDITOR_ROOT;
+    const rest = url.slice(EDITOR_ROOT.length);
+    request.url = rest.startsWith('/') ? rest : `/${rest}`;
+    red.httpAdmin(request, response as ServerResponse);
+  });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  const open = () => {
+    if (server.listening) return say({ is: 'editor', open: true });
+    rmSync(path, { force: true });
+    server.once('error', (error) => say({ is: 'editor', open: false, error: error.message }));
+    server.listen(path, () => {
+      chmodSync(path, 0o600);
+      say({ is: 'editor', open: true });
+    });
+  };
+  const close = () => {
+    server.close(() => say({ is: 'editor', open: false }));
+    for (const socket of sockets) socket.destroy(); // websockets too: a closed maintenance window means closed
+  };
+  return { server, open, close };
+}
+
+async function run(start: StartMessage, red: NodeRed): Promise<ReturnType<typeof createEditor>> {
+  const broken = prepareFlowFile(start.directory, new Date());
+  const editor = createEditor(red, start.editorSocket);
+  red.init(
+    editor.server,
+    flowSettings(start, (line) => process.stdout.write(`${line}\n`)),
+  );
+  reportFlows(red, broken);
+  await red.start();
+  return editor;
+}
+
+let editor: Awaited<ReturnType<typeof run>> | undefined;
+let editorWanted = false;
+const red = loadNodeRed();
+
+async function leave(): Promise<void> {
+  editor?.close();
+  await red.stop();
+  process.exit(0);
+}
+
+process.on('message', (message: ToChild) => {
+  switch (message.do) {
+    case 'start':
+      run(message, red).then(
+        (started) => {
+          editor = started;
+          if (editorWanted) editor.open();
+        },
+        (error: unknown) => {
+          say({ is: 'failed', error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+          process.exit(1);
+        },
+      );
+      break;
+    case 'editor':
+      editorWanted = message.open;
+      if (message.open) editor?.open();
+      else editor?.close();
+      break;
+    case 'stop':
+      void leave();
+  }
+});
+process.on('disconnect', () => process.exit(0)); // the core is gone
+process.on('SIGTERM', () => void leave());
+process.on('SIGINT', () => {}); // Ctrl-C reaches the whole group; the core decides when we end
+if (process.argv.includes('--guard')) guardFromWorker();
+setInterval(() => say({ is: 'beat', rss: process.memoryUsage.rss() }), BEAT_EVERY_MS);
