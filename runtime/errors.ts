@@ -47,6 +47,7 @@ export const catalogue = {
   'http.too_large': { status: 413, title: 'The request is too large' },
   'http.unsupported': { status: 415, title: 'This content type is not accepted here' },
   'inventory.conflict': { status: 409, title: 'An entry with this id exists' },
+  'inventory.in_use': { status: 409, title: 'Other entries depend on this one' },
   'inventory.invalid': { status: 422, title: 'The entry is not valid' },
   'inventory.not_found': { status: 404, title: 'No such entry' },
   'journal.closed': { status: 503, title: 'The journal is closed' },
