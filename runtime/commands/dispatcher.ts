@@ -33,7 +33,7 @@ CREATE INDEX IF NOT EXISTS command_created ON command (created);
 const INSERT = 'INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?)';
 const UPDATE = 'UPDATE command SET final = ?, view = ? WHERE id = ? AND final = 0';
 const FORGET = 'DELETE FROM command WHERE created < ? AND final = 1';
-const ANNOTATE = 'UPDATE command SET view = ? WHERE id = ?';
+const ANNOTATE = "UPDATE command SET view = json_set(view, '$.reason', ?) WHERE id = ?";
 
 /** Keys are remembered this long (C1). */
 const KEEP_MS = 7 * 24 * 3600_000;
@@ -78,7 +78,7 @@ export class Dispatcher {
   readonly #log: Log;
   readonly #rate: ReturnType<typeof createRate>;
   /** Not final yet, and final ones somebody still waits for. */
-  readonly #live = new Map<string, { view: CommandView; settled: Promise<CommandView> }>();
+  readonly #live = new Map<string, { view: CommandView; reason?: string; readonly settled: Promise<CommandView> }>();
   readonly #byKey = new Map<string, Promise<CommandView>>();
   readonly #running = new Map<string, Running>();
   readonly #unfollow: () => void;
@@ -127,7 +127,7 @@ export class Dispatcher {
   /** @throws GatehouseError `command.not_found` */
   get(id: string): CommandView {
     const live = this.#live.get(id);
-    if (live) return live.view;
+    if (live) return live.reason === undefined ? live.view : { ...live.view, reason: live.reason };
     const row = this.#journal.db.prepare<[string], { view: string }>('SELECT view FROM command WHERE id = ?').get(id);
     if (!row) throw new GatehouseError('command.not_found', `No command ${id}`);
     return JSON.parse(row.view) as CommandView;
@@ -135,9 +135,10 @@ export class Dispatcher {
 
   /** Adds the reason a guard chose afterwards. */
   async annotate(id: string, { reason, note }: { reason: string; note?: string }, who: Who): Promise<CommandView> {
-    const view: CommandView = { ...this.get(id), reason: note === undefined ? reason : `${reason}: ${note}` };
+    const text = note === undefined ? reason : `${reason}: ${note}`;
+    const view: CommandView = { ...this.get(id), reason: text };
     const live = this.#live.get(id);
-    if (live) live.view = view;
+    if (live) live.reason = text;
     const record: Draft = {
       ...recordOf(view, scenarioOfView(this.#outputs, view)),
       kind: 'audit',
@@ -147,7 +148,7 @@ export class Dispatcher {
       cause: id,
       actor: who.actor,
     };
-    await this.#journal.commit({ records: [record], writes: [{ sql: ANNOTATE, params: [JSON.stringify(view), id] }] });
+    await this.#journal.commit({ records: [record], writes: [{ sql: ANNOTATE, params: [text, id] }] });
     return view;
   }
 
@@ -255,7 +256,7 @@ export class Dispatcher {
       )
       .finally(() => {
         this.#free(output, running);
-        const last = this.#live.get(id)?.view ?? view;
+        const last = this.get(id);
         this.#live.delete(id);
         settle(last);
       });

@@ -1,0 +1,260 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type ManualClock, manualClock } from '../../test/manual-clock.ts';
+import type { CommandInput, CommandView } from '../contracts/api.ts';
+import type { Scalar } from '../contracts/contract.ts';
+import { GatehouseError } from '../errors.ts';
+import { Journal } from '../journal/journal.ts';
+import { silentLog } from '../log.ts';
+import { Dispatcher, type Outputs, schema } from './dispatcher.ts';
+
+/** A barrier as the dispatcher sees it: what was sent, and what can be read back. */
+function barrier() {
+  const state = {
+    pulses: [] as string[],
+    arm: 'closed' as string | undefined,
+    latest: { loopOccupied: false } as Record<string, Scalar>,
+    /** What sending does. */
+    answer: async (): Promise<Record<string, unknown>> => ({}),
+    moves: true,
+    /** Held up before the line is ours. */
+    queue: async () => {},
+  };
+  const outputs: Outputs = {
+    target(id) {
+      if (!id.startsWith('gate-')) throw new GatehouseError('device.not_found', `No device ${id}`);
+      return { id, scenario: 'vehicle-gate', commands: ['open', 'close', 'lockOpen', 'endHold'] };
+    },
+    latest: (_device, point) => state.latest[point],
+    async command(_device, command, _input, turn) {
+      await state.queue();
+      await turn.begin();
+      state.pulses.push(command);
+      const answer = await state.answer();
+      if (command === 'open' && state.moves && state.arm) state.arm = 'open';
+      return answer;
+    },
+    async read() {
+      if (state.arm === undefined) throw new GatehouseError('driver.timeout', 'silent');
+      return [{ point: 'barrierState', value: state.arm }];
+    },
+    async setting() {},
+  };
+  return { state, outputs };
+}
+
+let directory: string;
+let clock: ManualClock;
+let journal: Journal;
+let dispatcher: Dispatcher;
+let board: ReturnType<typeof barrier>;
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'gh-commands-'));
+  clock = manualClock();
+  board = barrier();
+  await start();
+});
+afterEach(async () => {
+  await stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+async function start() {
+  journal = await Journal.open({ directory, clock, log: silentLog, schema: [schema] });
+  dispatcher = new Dispatcher({ journal, outputs: board.outputs, clock, log: silentLog });
+}
+async function stop() {
+  dispatcher.stop();
+  await journal[Symbol.asyncDispose]();
+}
+
+const guard = { actor: 'user:demo-guard', sender: 'guard' } as const;
+const flow = { actor: 'flow:lane', sender: 'flow' } as const;
+const platform = { actor: 'platform:city', sender: 'platform' } as const;
+const open: CommandInput = { device: 'gate-east-in', command: 'open' };
+const states = () => journal.read({ kind: ['command'] }).items.map((record) => (record.data as CommandView).state);
+const refusals = () =>
+  journal
+    .read({ kind: ['audit'], name: 'command.refused' })
+    .items.map((record) => (record.data as { code: string }).code);
+
+/** Lets time pass until the command is final. */
+async function outcome(accepted: CommandView): Promise<CommandView> {
+  let last: CommandView | undefined;
+  const settled = dispatcher.settled(accepted.id).then((view) => (last = view));
+  for (let step = 0; step < 400 && !last; step++) {
+    await clock.advance(100);
+    await journal.append();
+  }
+  return settled;
+}
+
+describe('from intent to outcome', () => {
+  test('C3 C6 accepted, executing, succeeded: each durable, proven by reading back', async () => {
+    const accepted = await dispatcher.send({ ...open, reason: '访客' }, guard, 'k1');
+    expect(accepted).toMatchObject({ state: 'accepted', actor: 'user:demo-guard', reason: '访客' });
+    expect(await outcome(accepted)).toMatchObject({ state: 'succeeded', proven: true });
+    expect(states()).toEqual(['accepted', 'executing', 'succeeded']);
+    expect(board.state.pulses).toEqual(['open']);
+  });
+
+  test('C6 an arm that does not move is a failure, not a success', async () => {
+    board.state.moves = false;
+    const view = await outcome(await dispatcher.send(open, guard, 'k1'));
+    expect(view).toMatchObject({ state: 'failed', code: 'command.unproven' });
+  });
+
+  test('C3 sent, and the device says nothing more: unknown, never sent again', async () => {
+    board.state.answer = () => {
+      board.state.arm = undefined;
+      return Promise.reject(new GatehouseError('driver.timeout', 'no answer in 1000 ms'));
+    };
+    expect(await outcome(await dispatcher.send(open, guard, 'k1'))).toMatchObject({
+      state: 'unknown',
+      code: 'driver.timeout',
+    });
+    expect(board.state.pulses).toEqual(['open']);
+    expect(states()).toEqual(['accepted', 'executing', 'unknown']);
+  });
+
+  test('C6 no answer, but the arm is seen open: it did happen', async () => {
+    board.state.answer = () => {
+      board.state.arm = 'open';
+      return Promise.reject(new GatehouseError('driver.timeout', 'no answer in 1000 ms'));
+    };
+    expect(await outcome(await dispatcher.send(open, guard, 'k1'))).toMatchObject({ state: 'succeeded', proven: true });
+  });
+
+  test('a device that refuses has failed at once', async () => {
+    board.state.answer = () => Promise.reject(new GatehouseError('driver.refused', 'exception 2'));
+    expect(await outcome(await dispatcher.send(open, guard, 'k1'))).toMatchObject({
+      state: 'failed',
+      code: 'driver.refused',
+    });
+  });
+});
+
+describe('never late, never twice', () => {
+  test('C1 the same key and body: one pulse, the same answer, also after it is final', async () => {
+    const [one, two] = await Promise.all([dispatcher.send(open, guard, 'k1'), dispatcher.send(open, guard, 'k1')]);
+    expect(two.id).toBe(one.id);
+    await outcome(one);
+    expect(await dispatcher.send(open, guard, 'k1')).toMatchObject({ id: one.id, state: 'succeeded' });
+    expect(board.state.pulses).toEqual(['open']);
+  });
+
+  test('C1 the same key for something else is a conflict; another actor has keys of its own', async () => {
+    await outcome(await dispatcher.send(open, guard, 'k1'));
+    await expect(dispatcher.send({ ...open, command: 'close' }, guard, 'k1')).rejects.toMatchObject({
+      code: 'command.conflict',
+    });
+    expect((await dispatcher.send(open, flow, 'k1')).actor).toBe('flow:lane');
+  });
+
+  test('C2 a line that is busy past the deadline: expired, nothing sent', async () => {
+    let release = () => {};
+    board.state.queue = () => new Promise((resolve) => (release = resolve));
+    const accepted = await dispatcher.send(open, guard, 'k1');
+    await clock.advance(5001);
+    release();
+    expect(await outcome(accepted)).toMatchObject({ state: 'expired' });
+    expect(board.state.pulses).toEqual([]);
+  });
+
+  test('C2 a wall clock set forward by an hour expires nothing', async () => {
+    let release = () => {};
+    board.state.queue = () => new Promise((resolve) => (release = resolve));
+    const accepted = await dispatcher.send(open, guard, 'k1');
+    clock.step(3600_000);
+    release();
+    expect(await outcome(accepted)).toMatchObject({ state: 'succeeded' });
+  });
+
+  test('C4 accepted before a crash: expired; executing: proved or unknown; nothing is sent', async () => {
+    let reached = () => {};
+    const waiting = new Promise<void>((resolve) => (reached = resolve));
+    board.state.answer = () => {
+      reached();
+      return new Promise(() => {});
+    };
+    const executing = await dispatcher.send(open, guard, 'k1');
+    await waiting;
+    board.state.queue = () => new Promise(() => {});
+    const accepted = await dispatcher.send({ ...open, device: 'gate-east-out' }, guard, 'k2');
+    await journal[Symbol.asyncDispose](); // the process is gone; the timers of the old dispatcher stand still with the clock
+    board.state.arm = 'closed';
+    await start();
+    await dispatcher.recover();
+    expect(dispatcher.get(executing.id)).toMatchObject({ state: 'unknown' });
+    expect(dispatcher.get(accepted.id)).toMatchObject({ state: 'expired' });
+    expect(await dispatcher.send(open, guard, 'k1')).toMatchObject({ id: executing.id, state: 'unknown' });
+    expect(board.state.pulses).toEqual(['open']);
+  });
+
+  test('C5 every command has exactly one final state', async () => {
+    for (let n = 0; n < 5; n++) await outcome(await dispatcher.send(open, guard, `k${n}`));
+    const finals = states().filter((state) => state !== 'accepted' && state !== 'executing');
+    expect(finals).toHaveLength(5);
+  });
+});
+
+describe('what is refused is refused now, and recorded', () => {
+  test('C7 one command in flight per output; a higher priority takes over', async () => {
+    board.state.queue = () => new Promise(() => {});
+    const first = await dispatcher.send(open, flow, 'k1');
+    await expect(dispatcher.send(open, platform, 'k2')).rejects.toMatchObject({ code: 'command.busy' });
+    board.state.queue = async () => {};
+    const second = await dispatcher.send(open, guard, 'k3');
+    expect(await outcome(second)).toMatchObject({ state: 'succeeded' });
+    expect(first.id).not.toBe(second.id);
+    expect(refusals()).toEqual(['command.busy']);
+  });
+
+  test('C9 the seventh opening within a minute is refused, an opening that a vehicle used does not count', async () => {
+    for (let n = 0; n < 6; n++) {
+      const view = await outcome(await dispatcher.send(open, guard, `k${n}`));
+      if (n === 0) {
+        await journal.append({
+          lane: 'L1',
+          kind: 'event',
+          scenario: 'vehicle-gate',
+          device: 'gate-east-in',
+          name: 'passage',
+          data: { command: view.id },
+        });
+      }
+    }
+    await outcome(await dispatcher.send(open, guard, 'used'));
+    await expect(dispatcher.send(open, guard, 'k7')).rejects.toMatchObject({ code: 'command.rate' });
+    await clock.advance(60_000);
+    await outcome(await dispatcher.send(open, guard, 'k8'));
+  });
+
+  test('unknown device or command, wrong input, wrong sender, a vehicle on the loop', async () => {
+    const refused = (input: CommandInput, who: Parameters<Dispatcher['send']>[1] = guard) =>
+      dispatcher.send(input, who, crypto.randomUUID());
+    await expect(refused({ ...open, device: 'nothing' })).rejects.toMatchObject({ code: 'device.not_found' });
+    await expect(refused({ ...open, command: 'explode' })).rejects.toMatchObject({ code: 'command.unsupported' });
+    await expect(refused({ ...open, input: { force: true } })).rejects.toMatchObject({ code: 'command.invalid' });
+    await expect(refused({ ...open, command: 'lockOpen', input: { holdSeconds: 99_999 } })).rejects.toThrow(
+      'holdSeconds',
+    );
+    await expect(refused({ ...open, command: 'close' }, flow)).rejects.toMatchObject({ code: 'command.forbidden' });
+    board.state.latest.loopOccupied = true;
+    await expect(refused({ ...open, command: 'close' })).rejects.toMatchObject({
+      code: 'command.interlock',
+      detail: { words: { zh: '地感有车，不能关闸' } },
+    });
+    expect(refusals()).toHaveLength(6);
+    expect(board.state.pulses).toEqual([]);
+  });
+
+  test('a reason chosen afterwards stays with the command', async () => {
+    const { id } = await dispatcher.send(open, guard, 'k1');
+    await dispatcher.annotate(id, { reason: 'delivery' }, guard);
+    await outcome(dispatcher.get(id));
+    expect(dispatcher.get(id)).toMatchObject({ state: 'succeeded', reason: 'delivery' });
+    expect(journal.read({ name: 'command.reason' }).items).toMatchObject([{ cause: id, data: { reason: 'delivery' } }]);
+  });
+});
