@@ -381,19 +381,19 @@ export class Dispatcher {
   async #commit(next: CommandView): Promise<CommandView> {
     const view = { ...next, updatedAt: this.#clock.now() };
     const live = this.#live.get(view.id);
-    const annotated = live?.view.reason === undefined ? view : { ...view, reason: live.view.reason };
+    const told = live?.reason === undefined ? view : { ...view, reason: live.reason };
     const unit: Unit = {
-      records: [recordOf(annotated, scenarioOfView(this.#outputs, annotated))],
+      records: [recordOf(told, scenarioOfView(this.#outputs, told))],
       writes: [
         {
           sql: UPDATE,
-          params: [finalStates.includes(annotated.state) ? 1 : 0, JSON.stringify(annotated), annotated.id],
+          params: [finalStates.includes(told.state) ? 1 : 0, JSON.stringify(told), told.id],
         },
       ],
     };
     await this.#journal.commit(unit);
-    if (live) live.view = annotated;
-    return annotated;
+    if (live) live.view = told;
+    return told;
   }
 
   async #recordRefusal(input: CommandInput, who: Who, error: unknown): Promise<void> {
