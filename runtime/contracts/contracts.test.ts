@@ -1,0 +1,81 @@
+import { Compile } from 'typebox/compile';
+import { describe, expect, test } from 'vitest';
+import type { Scenario } from './contract.ts';
+import { gatewayScenario } from './gateway.ts';
+import { scenarioOf, scenarios } from './index.ts';
+import { formatPosition, parsePosition } from './record.ts';
+import type { Words } from './words.ts';
+
+const hasBoth = (words: Words) => expect(words.zh.trim() && words.en.trim(), JSON.stringify(words)).toBeTruthy();
+const all: readonly Scenario[] = [...scenarios, gatewayScenario];
+
+describe.each(all.map((scenario) => [scenario.id, scenario] as const))('%s', (_id, scenario) => {
+  test('everything a person sees is there in both languages', () => {
+    hasBoth(scenario.title);
+    for (const words of Object.values(scenario.roles)) hasBoth(words);
+    for (const { words } of Object.values(scenario.events)) hasBoth(words);
+    for (const { words, interlocks = [] } of Object.values(scenario.commands)) {
+      hasBoth(words);
+      for (const lock of interlocks) hasBoth(lock.words);
+    }
+    const described = [
+      ...Object.values(scenario.telemetry),
+      ...Object.values(scenario.events).flatMap((event) => Object.values(event.data.properties)),
+    ];
+    for (const schema of described as { description?: string; 'x-zh'?: string }[]) {
+      hasBoth({ zh: schema['x-zh'] ?? '', en: schema.description ?? '' });
+    }
+  });
+
+  test('an alarm without words, hint, steps and priority cannot be enabled', () => {
+    for (const [name, alarm] of Object.entries(scenario.alarms)) {
+      hasBoth(alarm.words);
+      hasBoth(alarm.hint);
+      expect(alarm.steps.length, name).toBeGreaterThan(0);
+      expect(alarm.steps.length, name).toBeLessThanOrEqual(4);
+      for (const step of alarm.steps) hasBoth(step);
+      if (alarm.severity === 'critical') expect(alarm.priority, name).toBe(1);
+    }
+  });
+
+  test('conditions, interlocks and proofs speak of points of the contract, with values those points can have', () => {
+    const fits = (point: string, value: unknown) => {
+      const schema = scenario.telemetry[point];
+      expect(schema, point).toBeDefined();
+      if (schema) expect(Compile(schema).Check(value), `${point} = ${String(value)}`).toBe(true);
+    };
+    for (const { when } of Object.values(scenario.alarms)) {
+      if (!when) continue;
+      if ('equals' in when) fits(when.point, when.equals);
+      else if ('above' in when) expect(when.clearAt).toBeLessThan(when.above);
+      else expect(when.clearAt).toBeGreaterThan(when.below);
+      expect(scenario.telemetry).toHaveProperty([when.point]);
+    }
+    for (const command of Object.values(scenario.commands)) {
+      if (command.proof) fits(command.proof.point, command.proof.equals);
+      for (const lock of command.interlocks ?? []) fits(lock.point, lock.mustBe);
+      if (command.usedBy !== undefined) expect(scenario.events).toHaveProperty([command.usedBy]);
+    }
+  });
+
+  test('C2 no command may wait longer than a minute', () => {
+    for (const command of Object.values(scenario.commands)) expect(command.deadlineMs).toBeLessThanOrEqual(60_000);
+  });
+});
+
+test('ids are unique and found', () => {
+  expect(new Set(all.map((scenario) => scenario.id)).size).toBe(all.length);
+  for (const scenario of all) expect(scenarioOf(scenario.id)).toBe(scenario);
+  expect(scenarioOf('nothing')).toBeUndefined();
+});
+
+test('plates are personal data wherever they are stated', () => {
+  const marked = JSON.stringify(scenarioOf('vehicle-gate')?.events.passage?.data.properties.plate);
+  expect(JSON.parse(marked)).toMatchObject({ 'x-personal': true });
+});
+
+test('a position is written and read as epoch:seq, and nothing else is one', () => {
+  expect(parsePosition(formatPosition({ epoch: 3, seq: 12 }))).toEqual({ epoch: 3, seq: 12 });
+  for (const text of ['', '3', '3:', ':1', '-1:2', '1:2:3', '1:1e3', '99999:1'])
+    expect(parsePosition(text), text).toBeUndefined();
+});

@@ -1,0 +1,44 @@
+/** What the dispatcher may do to the compound: devices through their host, settings through the inventory. */
+import type { Outputs } from './commands/dispatcher.ts';
+import { scenarioOf } from './contracts/index.ts';
+import type { DeviceHost } from './devices/host.ts';
+import type { Inventory } from './devices/inventory.ts';
+import { GatehouseError } from './errors.ts';
+import type { Journal } from './journal/journal.ts';
+
+export function createOutputs(parts: { inventory: Inventory; host: DeviceHost; journal: Journal }): Outputs {
+  const { inventory, host, journal } = parts;
+  const find = (id: string) => {
+    const device = inventory.device(id);
+    if (!device) throw new GatehouseError('device.not_found', `No device ${id}`);
+    return device;
+  };
+  return {
+    target(id) {
+      const { scenario, profile } = find(id);
+      const settings = Object.entries(scenarioOf(scenario)?.commands ?? {}).filter(([, kind]) => kind.acts === 'setting');
+      return { id, scenario, commands: [...Object.keys(profile.commands ?? {}), ...settings.map(([name]) => name)] };
+    },
+    /** A value from before the device fell silent says nothing about now. */
+    latest(id, point) {
+      const seen = journal.latestPoint(id, point);
+      return seen?.quality === 'good' && host.view(id).state === 'online' ? seen.value : undefined;
+    },
+    command(id, command, input, turn) {
+      const { state, reason } = host.view(id);
+      if (state === 'offline') throw new GatehouseError('command.offline', `${id} is offline: ${reason ?? 'no answer'}`);
+      return host.command(id, command, input, turn);
+    },
+    read: (id, points, signal) => host.read(id, points, signal),
+    async setting(id, command, input, actor) {
+      const device = find(id);
+      const { alarm, value } = input as { alarm?: string; value?: number };
+      if (command !== 'setThreshold' || alarm === undefined || value === undefined) {
+        throw new GatehouseError('command.unsupported', `${id} has no setting command "${command}"`);
+      }
+      const { name, zone, profile, address, settings, cameras } = device;
+      const changed = { id, name, zone, profile: profile.id, address: { ...address }, cameras: [...cameras] };
+      await inventory.putDevice({ ...changed, settings: { ...settings, [alarm]: value } }, actor, { create: false });
+    },
+  };
+}

@@ -1,0 +1,47 @@
+/** `npm run bench [-- --json <file>] [--rounds <n>] [name …]`: every comparison in one run, as ratios. */
+import { writeFileSync } from 'node:fs';
+import { cpus, loadavg, release, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { access } from './access.ts';
+import { append } from './append.ts';
+import { eventToRelay } from './event-to-relay.ts';
+import type { Benchmark, Result } from './measure.ts';
+import { memory } from './memory.ts';
+
+const benchmarks: readonly Benchmark[] = [append, access, eventToRelay, memory];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'string' }, rounds: { type: 'string', default: '5' } },
+});
+const rounds = Number(values.rounds);
+const unknown = positionals.filter((name) => !benchmarks.some((one) => one.name === name));
+if (unknown.length > 0 || !(rounds >= 1)) {
+  console.error(
+    `usage: npm run bench -- [--json <file>] [--rounds <n>] [${benchmarks.map((one) => one.name).join(' | ')}]`,
+  );
+  process.exit(64);
+}
+
+const machine = {
+  cpu: cpus()[0]?.model ?? '',
+  cores: cpus().length,
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  os: `${process.platform} ${release()}`,
+  node: process.version,
+  loadBefore: loadavg()[0],
+};
+const figure = (value: number) => (value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3));
+const results: Result[] = [];
+for (const one of benchmarks.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
+  console.log(`\n${one.name}: ${one.about}`);
+  const found = await one.run(rounds);
+  results.push(...found);
+  for (const { name, value, unit, min, max, peer, peerValue, ratio, runs } of found) {
+    console.log(
+      `  ${name.padEnd(52)} ${figure(value).padStart(9)} ${unit} (${figure(min)}-${figure(max)}, ${runs} runs)`,
+    );
+    console.log(`  ${''.padEnd(52)} ${figure(peerValue).padStart(9)} ${peer}; ratio ${ratio.toFixed(2)}`);
+  }
+}
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ machine, results }, null, 2)}\n`);
