@@ -1,0 +1,59 @@
+/** The part of a node that does something for a message: who acts and why, light, one kind of failure, a clean end. */
+import { explain, NodeFailure } from './failures.ts';
+import type { Acting } from './gateway.ts';
+import type { Light } from './light.ts';
+import { originOf } from './message.ts';
+import type { FlowNode, Message, Red } from './red.ts';
+
+/**
+ * Does what a message asks for. @returns what leaves, by output
+ * @param actingFor makes the key for what is done: the same record through the same node always has the same
+ */
+export type Run = (message: Message, actingFor: (what: string) => Acting) => Promise<(Message | null)[]>;
+
+interface Work {
+  readonly red: Red;
+  readonly node: FlowNode;
+  readonly light: Light;
+  readonly run: Run;
+}
+
+/**
+ * Answers every input with `run`, and refuses history that is played back.
+ * @returns what ends it: nobody waits any more, but what was sent goes on in the gateway
+ */
+export function actOnInput({ red, node, light, run }: Work): () => void {
+  const closing = new AbortController();
+  const count = (by: number) => ({ running: (light.condition().running ?? 0) + by });
+
+  async function act(message: Message): Promise<(Message | null)[]> {
+    const { id: cause, replay } = originOf(message);
+    if (replay) throw new NodeFailure('GH_REPLAY', 'replay');
+    // A message that no record caused (an inject button) stands for itself.
+    const origin = cause ?? message._msgid ?? '';
+    return run(message, (what) => ({
+      flow: node.z,
+      key: `${node.id}:${origin}:${what}`,
+      ...(cause === undefined ? {} : { cause }),
+      signal: closing.signal,
+    }));
+  }
+
+  node.on('input', (message, send, done) => {
+    light.set(count(1));
+    act(message).then(
+      (outputs) => {
+        light.set({ ...count(-1), failed: undefined, goodAt: Date.now() });
+        send(outputs);
+        done();
+      },
+      (error: unknown) => {
+        if (closing.signal.aborted) return done();
+        const failure = explain(red, error);
+        light.set({ ...count(-1), failed: failure.code });
+        done(failure);
+      },
+    );
+  });
+  return () => closing.abort();
+}

@@ -1,0 +1,115 @@
+/** What the nodes may ask of the gateway, over its API socket: follow, command, ask for access, raise and clear, look up. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  AccessDecision,
+  AccessQuestion,
+  AlarmView,
+  CommandView,
+  DeviceView,
+  Zone,
+} from '../runtime/contracts/api.ts';
+import { finalStates } from '../runtime/contracts/record.ts';
+import { type ApiClient, createApiClient } from './api-client.ts';
+import { failureOf, NodeFailure } from './failures.ts';
+import { createFollower, type Follower } from './follow.ts';
+import { openPosition } from './position.ts';
+import type { Red } from './red.ts';
+import { createZones } from './zones.ts';
+
+/** A decision moves nothing: it may wait for a core that is restarting. */
+const ASK_FOR_MS = 8000;
+/** A command may not: its deadline counts from when the gateway has it, and a driver does not wait longer. */
+const COMMAND_FOR_MS = 3000;
+const WAIT_MS = 10_000;
+const POLL_MS = 300;
+const OUTCOME_WITHIN_MS = 60_000;
+
+/** Who acts, and because of what. */
+export interface Acting {
+  readonly flow: string;
+  /** The same for the same cause, so that a record handed out again after a crash moves nothing again. */
+  readonly key: string;
+  readonly cause?: string;
+  readonly signal: AbortSignal;
+}
+
+export interface Gateway extends Pick<Follower, 'follow' | 'site'> {
+  /** Resolves with a command that succeeded. @throws NodeFailure for every other end */
+  command(order: { device: string; command: string; input: object }, acting: Acting): Promise<CommandView>;
+  access(question: Omit<AccessQuestion, 'cause'>, acting: Acting): Promise<AccessDecision>;
+  raise(alarm: { device: string; kind: string; data?: object }, acting: Acting): Promise<AlarmView | undefined>;
+  clear(alarm: { device: string; kind: string }, acting: Acting): Promise<AlarmView | undefined>;
+  device(id: string): Promise<DeviceView>;
+  devices(query: { scenario?: string; zone?: string; q?: string }): Promise<readonly DeviceView[]>;
+  zones(): Promise<readonly Zone[]>;
+}
+
+function createCommands(client: ApiClient): Gateway['command'] {
+  return async (order, { flow, key, cause, signal }) => {
+    const body = { ...order, ...(cause === undefined ? {} : { cause }) };
+    const call = { method: 'POST', body, key, flow, retryMs: COMMAND_FOR_MS, signal } as const;
+    let view = (await client.call(`/commands?wait=${WAIT_MS}`, call)).body as CommandView;
+    for (const until = performance.now() + OUTCOME_WITHIN_MS; !finalStates.includes(view.state); ) {
+      if (performance.now() > until) throw new NodeFailure('GH_TIMEOUT', 'noOutcome', { id: view.id });
+      await sleep(POLL_MS, undefined, { signal });
+      const again = await client.call(`/commands/${view.id}`, { signal, retryMs: OUTCOME_WITHIN_MS });
+      view = again.body as CommandView;
+    }
+    if (view.state === 'succeeded') return view;
+    const code = view.state === 'failed' ? failureOf(view.code, 409) : 'GH_TIMEOUT';
+    throw new NodeFailure(code, view.state, { detail: view.detail ?? view.code ?? '', id: view.id });
+  };
+}
+
+const queryOf = (fields: Readonly<Record<string, string | undefined>>): string =>
+  new URLSearchParams(Object.entries(fields).filter((entry): entry is [string, string] => !!entry[1])).toString();
+
+interface GatewayOptions {
+  readonly socket: string;
+  readonly token: string;
+  /** Where the position is kept. */
+  readonly directory: string;
+}
+
+function openGateway(red: Red, options: GatewayOptions): Gateway {
+  const client = createApiClient(options);
+  const warn = (text: string) => red.log.warn(text);
+  const positions = openPosition(options.directory, warn);
+  const follower = createFollower({ client, positions, zones: createZones(client), warn });
+  red.events.on('flows:stopping', () => follower.hold());
+  red.events.on('flows:started', () => follower.ready());
+  const act = (path: string, body: object, { flow, key, cause, signal }: Acting) =>
+    client.call(path, {
+      method: 'POST',
+      body: { ...body, ...(cause === undefined ? {} : { cause }) },
+      key,
+      flow,
+      signal,
+      retryMs: ASK_FOR_MS,
+    });
+  return {
+    follow: follower.follow,
+    site: follower.site,
+    command: createCommands(client),
+    access: async (question, acting) => (await act('/access', question, acting)).body as AccessDecision,
+    raise: async (alarm, acting) => (await act('/alarms', alarm, acting)).body as AlarmView | undefined,
+    clear: async (alarm, { cause: _none, ...acting }) =>
+      (await act('/alarms/clear', alarm, acting)).body as AlarmView | undefined,
+    device: async (id) => (await client.call(`/devices/${encodeURIComponent(id)}`)).body as DeviceView,
+    devices: async (query) => ((await client.call(`/devices?${queryOf(query)}`)).body as { items: DeviceView[] }).items,
+    zones: async () => (await client.call('/zones')).body as Zone[],
+  };
+}
+
+const opened = new WeakMap<object, Gateway>();
+
+/** The one client of this process, made at the first call from what the flow process was handed at its start. */
+export function gatewayOf(red: Red): Gateway {
+  const options = red.settings.gatehouse as GatewayOptions | undefined;
+  if (!options) throw new Error('Not started by the gateway: settings.gatehouse is missing');
+  const known = opened.get(options);
+  if (known) return known;
+  const made = openGateway(red, options);
+  opened.set(options, made);
+  return made;
+}
