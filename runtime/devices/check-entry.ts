@@ -4,10 +4,8 @@ import { type Entry, type EntryOf, entryTypes, idOf, type Site } from './entries
 import { isPlate, normalisePlate } from './plate.ts';
 import { type EntryKind, type Problem, shown } from './problem.ts';
 import { type Finding, findings } from './shape.ts';
-import { isTimeZone } from './site-time.ts';
+import { isInstant, isTimeZone } from './site-time.ts';
 
-/** 9999-12-31: later instants no calendar here can show. */
-const LAST_INSTANT = 253_402_300_799_999;
 const MAX_SETTINGS = 64;
 const SETTING_KEY = /^[A-Za-z][A-Za-z0-9]{0,63}$/;
 /** C0, C1, line separators, lone surrogates, and the marks that turn the writing direction: a text must read as it is. */
@@ -150,7 +148,7 @@ function validityRules({
 }: Pick<EntryOf['vehicle'], 'validFrom' | 'validTo' | 'schedule' | 'zones'>): Finding[] {
   const found: Finding[] = [];
   for (const [key, at] of Object.entries({ validFrom, validTo })) {
-    if (at !== undefined && (at < 0 || at > LAST_INSTANT)) {
+    if (at !== undefined && !isInstant(at)) {
       found.push({ what: 'badInstant', path: [key], fill: { value: `${at}` } });
     }
   }

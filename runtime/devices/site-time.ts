@@ -14,6 +14,12 @@ export interface WallTime {
 }
 
 const DAY_MS = 86_400_000;
+/** 9999-12-31: later instants no calendar here can show. */
+const LAST_INSTANT = 253_402_300_799_999;
+
+/** Whether it is a moment that can be shown: ms UTC from 1970 to 9999. */
+export const isInstant = (at: number): boolean => at >= 0 && at <= LAST_INSTANT;
+
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function formatOf(timeZone: string): Intl.DateTimeFormat {
