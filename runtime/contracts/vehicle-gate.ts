@@ -72,6 +72,14 @@ function step(memory: Memory, record: JournalRecord, site: SiteView): Reaction[]
       lane.plate = { ...(read.plate === undefined ? {} : { text: read.plate }), at: record.received, cause: record.id };
     return [];
   }
+  if (record.kind === 'event' && record.name === 'vehicle.unrecognised') {
+    if ((record.data as { reason: string }).reason !== 'blocked') return [];
+    const about = { device: record.device, cause: record.id };
+    return [
+      { raise: 'blacklisted', ...about },
+      { clear: 'blacklisted', ...about }, // a car at the gate is a moment; the alarm waits for its acknowledgement
+    ];
+  }
   if (record.kind === 'command' && (record.name === 'open' || record.name === 'lockOpen')) return ordered(lane, record);
   if (record.kind !== 'telemetry' || record.quality !== 'good') return [];
   if (record.name === 'barrierState') return armMoved(lane, record);

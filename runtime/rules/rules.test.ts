@@ -190,6 +190,14 @@ describe('a lane', () => {
     expect(passages()[0]?.data).not.toHaveProperty('plate');
   });
 
+  test('L06 a block-listed plate at the gate raises an alarm that waits for the guard', async () => {
+    const refused = { lane: 'L1', kind: 'event', scenario: 'vehicle-gate', device: 'gate-east-in', name: 'vehicle.unrecognised' } as const;
+    await happens({ ...refused, data: { plate: '粤B00000', reason: 'unknown' } });
+    expect(active()).toEqual([]);
+    await happens({ ...refused, data: { plate: '粤B66666', reason: 'blocked' } });
+    expect(active()).toEqual(['gate-east-in blacklisted RTN_UNACK']);
+  });
+
   test('R2 a restart between plate and loop: the passage is written once, with its plate', async () => {
     await happens(gate('barrierState', 'closed'), plateRead('粤B12345'), opening());
     await happens(gate('barrierState', 'open'), gate('loopOccupied', true));
