@@ -52,7 +52,7 @@ export function ended(child) {
  * Runs a command whose output is read line by line instead of shown.
  * @param {string} command
  * @param {string[]} args
- * @param {{ cwd: string, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void }} options
+ * @param {{ cwd: string, env?: NodeJS.ProcessEnv, onLine?: (line: string, stop: () => void) => void }} options
  * @returns {Promise<{ code: number, lines: string[] }>} The last 300 lines of both streams.
  */
 export async function runQuietly(command, args, { cwd, env, onLine }) {
@@ -60,6 +60,7 @@ export async function runQuietly(command, args, { cwd, env, onLine }) {
   /** @type {string[]} */
   const lines = [];
   const closed = new Promise((resolve) => child.once('close', resolve));
+  const stop = () => void child.kill('SIGTERM');
   for (const stream of [child.stdout, child.stderr]) {
     let rest = '';
     stream?.setEncoding('utf8').on('data', (chunk) => {
@@ -67,7 +68,7 @@ export async function runQuietly(command, args, { cwd, env, onLine }) {
       rest = parts.pop() ?? '';
       for (const line of parts) {
         lines.push(line);
-        onLine?.(line);
+        onLine?.(line, stop);
       }
       lines.splice(0, lines.length - 300);
     });

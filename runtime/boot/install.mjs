@@ -26,6 +26,7 @@ export const ROOT = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const PACKAGES = join(ROOT, 'node_modules');
 const SIDE = join(ROOT, 'runtime/boot/node24');
 const STAMP = 'node_modules/.gatehouse-installed';
+const ATTEMPTS = 3;
 const NEEDED_BYTES = 1_200_000_000;
 
 /**
@@ -91,7 +92,7 @@ async function installNode({ platform, version, binary, digest }) {
     throw new Stop(words.noNodeForPlatform(platform));
   }
   await step(words.fetchNode(process.versions.node, version), async (note) => {
-    await npmCi(process.execPath, SIDE, note);
+    await npmCi(process.execPath, SIDE, binary, note);
     // A C library the binary cannot use shows only when it runs.
     if (spawnSync(binary, ['-p', 'process.versions.node'], { encoding: 'utf8' }).stdout?.trim() !== version) {
       throw new Stop(words.noNodeForPlatform(platform));
@@ -104,7 +105,7 @@ async function installNode({ platform, version, binary, digest }) {
 async function installPackages(node) {
   await step(words.installPackages(), async (note) => {
     rmSync(join(ROOT, STAMP), { force: true });
-    await npmCi(node, ROOT, note);
+    await npmCi(node, ROOT, join(PACKAGES, '.bin'), note);
     writeStamp(ROOT, packagesDigest());
   });
 }
@@ -113,28 +114,43 @@ async function installPackages(node) {
  * No package here needs its install script (the native ones bring binaries for every platform), so none is run.
  * @param {string} node Runs npm: packages choose their binaries by it.
  * @param {string} folder
+ * @param {string} proof A file that is there afterwards. What is optional to npm (Node for this platform) it leaves out in peace.
  * @param {import('./console.mjs').Note} note
  */
-async function npmCi(node, folder, note) {
+async function npmCi(node, folder, proof, note) {
   if (freeBytes(folder) < NEEDED_BYTES) {
     throw new Stop(words.diskFull(folder, freeText(folder)));
   }
   let fetched = 0;
-  const { code, lines } = await npm(node, folder, CI, (line) => {
-    const failed = /attempt \d+ failed with (\w+)/.exec(line);
-    if (failed) {
-      note(words.retrying(failed[1] ?? ''));
+  const { code, lines } = await npm(node, folder, CI, (line, stop) => {
+    const [, attempt, fault] = /attempt (\d+) failed with (\w+)/.exec(line) ?? [];
+    if (fault) {
+      note(words.retrying(fault));
+      // npm would go on for minutes, package by package, towards the same end.
+      if (fetched === 0 && Number(attempt) >= ATTEMPTS) {
+        stop();
+      }
     } else if (/^npm http (fetch GET 200|cache) .*\.tgz/.test(line)) {
       fetched += 1;
       note(words.fetched(fetched));
     }
   });
-  if (code !== 0) {
-    process.stderr.write(`${errorLines(lines).join('\n')}\n`);
-    const registry = (await npm(node, folder, ['config', 'get', 'registry'])).lines.at(-1) ?? '?';
-    const where = { registry: withoutCredentials(registry), folder, free: freeText(folder) };
+  if (code !== 0 || !existsSync(proof)) {
+    process.stderr.write(`\n${errorLines(lines).slice(0, 20).join('\n')}\n`);
+    const where = { registry: await registryOf(node, folder), folder, free: freeText(folder) };
     throw new Stop(explainNpmFailure(lines, where));
   }
+}
+
+/**
+ * @param {string} node
+ * @param {string} folder
+ */
+async function registryOf(node, folder) {
+  // `config get registry` refuses an address that holds a password; `config list` shows it with the password covered.
+  const { lines } = await npm(node, folder, ['config', 'list', '--long']);
+  const [, registry = '?'] = /^registry = "(.*)"/m.exec(lines.join('\n')) ?? [];
+  return withoutCredentials(registry);
 }
 
 // NODE_ENV=production or omit=dev in the caller's settings must not leave out what builds the booth screens.
@@ -145,7 +161,7 @@ CI.push('--no-audit', '--no-fund', '--no-progress', '--no-update-notifier');
  * @param {string} node
  * @param {string} cwd
  * @param {string[]} args
- * @param {(line: string) => void} [onLine]
+ * @param {(line: string, stop: () => void) => void} [onLine]
  */
 function npm(node, cwd, args, onLine) {
   /** @type {NodeJS.ProcessEnv} */
@@ -157,6 +173,7 @@ function npm(node, cwd, args, onLine) {
     }
   }
   // npm waits 10 s and 60 s before it tries again; a person in front of a wrong address should hear sooner.
+  env.npm_config_fetch_retries = String(ATTEMPTS - 1);
   env.npm_config_fetch_retry_mintimeout ??= '1000';
   env.npm_config_fetch_retry_maxtimeout ??= '8000';
   // Node-RED brings an npm of its own into node_modules, which `npm ci` would delete under its own feet.

