@@ -1,0 +1,126 @@
+/** Prometheus text (ux.md 13). What happens is counted from the journal, what is so is asked when somebody looks. */
+import type { Clock } from '../clock.ts';
+import type { AlarmView, CommandView } from '../contracts/api.ts';
+import { finalStates, type JournalRecord } from '../contracts/record.ts';
+import type { Parts } from './parts.ts';
+
+export interface Metrics {
+  text(): string;
+  close(): void;
+}
+
+type Labels = Readonly<Record<string, string | number>>;
+interface Family {
+  readonly type: 'counter' | 'gauge' | 'summary';
+  readonly help: string;
+  readonly samples: readonly (readonly [Labels, number, suffix?: '_sum' | '_count'])[];
+}
+
+/** Counts and sums that only grow, by their labels. */
+function growing() {
+  const entries = new Map<string, { labels: Labels; sum: number; count: number }>();
+  return {
+    add(labels: Labels, amount = 1) {
+      const key = JSON.stringify(labels);
+      const entry = entries.get(key) ?? { labels, sum: 0, count: 0 };
+      entries.set(key, { labels, sum: entry.sum + amount, count: entry.count + 1 });
+    },
+    counts: () => [...entries.values()].map(({ labels, sum }) => [labels, sum] as const),
+    summary: () =>
+      [...entries.values()].flatMap(
+        ({ labels, sum, count }) => [[labels, sum, '_sum'] as const, [labels, count, '_count'] as const] as const,
+      ),
+  };
+}
+
+export function createMetrics(parts: Parts, streams: { count(): number }): Metrics {
+  const { journal, clock } = parts;
+  const records = growing();
+  const alarmsRaised = growing();
+  const acks = growing();
+  const commands = growing();
+  let lagMs = 0;
+  const stop = journal.onCommit((committed) => {
+    const now = clock.now();
+    const first = committed[0];
+    if (first) lagMs = Math.max(0, now - first.received);
+    for (const record of committed) {
+      records.add({ kind: record.kind, lane: record.lane });
+      if (record.kind === 'alarm') countAlarm(record);
+      else if (record.kind === 'command') countCommand(record);
+    }
+  });
+
+  function countAlarm({ data }: JournalRecord): void {
+    const { change, priority, raisedAt, ackedAt } = data as AlarmView & { change: string };
+    if (change === 'raised') alarmsRaised.add({ priority });
+    if (change === 'acked' && ackedAt !== undefined) acks.add({ priority }, (ackedAt - raisedAt) / 1000);
+  }
+
+  function countCommand({ data, name }: JournalRecord): void {
+    const { state, createdAt, updatedAt } = data as CommandView;
+    if (finalStates.includes(state)) commands.add({ kind: name, result: state }, (updatedAt - createdAt) / 1000);
+  }
+
+  const families = (): Readonly<Record<string, Family>> => ({
+    gh_records_total: { type: 'counter', help: 'Records committed since the start', samples: records.counts() },
+    gh_journal_head: { type: 'gauge', help: 'Sequence number of the last record', samples: [[{}, journal.head().seq]] },
+    gh_journal_pending: { type: 'gauge', help: 'Records not yet durable', samples: [[{}, journal.pending]] },
+    gh_journal_lag_seconds: {
+      type: 'gauge',
+      help: 'Receipt to commit of the last batch',
+      samples: [[{}, lagMs / 1000]],
+    },
+    gh_alarms_active: { type: 'gauge', help: 'Open alarms', samples: activeAlarms(parts) },
+    gh_alarms_total: { type: 'counter', help: 'Alarms raised since the start', samples: alarmsRaised.counts() },
+    gh_ack_seconds: { type: 'summary', help: 'Alarm raised to acknowledged', samples: acks.summary() },
+    gh_command_seconds: { type: 'summary', help: 'Command accepted to final', samples: commands.summary() },
+    gh_device_up: { type: 'gauge', help: 'Device answers', samples: devicesUp(parts) },
+    gh_outbox_depth: {
+      type: 'gauge',
+      help: 'Records a platform has not acknowledged',
+      samples: (parts.uplinks?.() ?? []).map(({ id, backlog }) => [{ uplink: id }, backlog]),
+    },
+    gh_outbox_age_seconds: { type: 'gauge', help: 'Age of the oldest of them', samples: outboxAge(parts, clock) },
+    gh_flows_running: {
+      type: 'gauge',
+      help: 'Flows run',
+      samples: [[{}, parts.flows?.()?.state().state === 'running' ? 1 : 0]],
+    },
+    gh_flows_restarts_total: {
+      type: 'counter',
+      help: 'Restarts of the flow process',
+      samples: [[{}, parts.flows?.()?.state().restarts ?? 0]],
+    },
+    gh_ws_clients: { type: 'gauge', help: 'Open event streams', samples: [[{}, streams.count()]] },
+    gh_memory_bytes: { type: 'gauge', help: 'Resident memory of the core', samples: [[{}, process.memoryUsage.rss()]] },
+  });
+
+  return { text: () => Object.entries(families()).map(familyText).join(''), close: stop };
+}
+
+function activeAlarms({ alarms }: Parts): Family['samples'] {
+  const open = alarms.open();
+  return [1, 2, 3, 4].map((priority) => [{ priority }, open.filter((view) => view.priority === priority).length]);
+}
+
+const devicesUp = ({ inventory, host }: Parts): Family['samples'] =>
+  inventory.devices().map(({ id }) => [{ device: id }, host.view(id).state === 'online' ? 1 : 0]);
+
+const outboxAge = ({ uplinks }: Parts, clock: Clock): Family['samples'] =>
+  (uplinks?.() ?? []).flatMap(({ id, oldestAt }) =>
+    oldestAt === undefined ? [] : [[{ uplink: id }, Math.max(0, clock.now() - oldestAt) / 1000] as const],
+  );
+
+function familyText([name, { type, help, samples }]: [string, Family]): string {
+  const lines = samples.map(([labels, value, suffix = '']) => `${name}${suffix}${labelText(labels)} ${value}\n`);
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
+}
+
+function labelText(labels: Labels): string {
+  const pairs = Object.entries(labels).map(
+    ([key, value]) =>
+      `${key}="${String(value).replaceAll(/["\\\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`))}"`,
+  );
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}

@@ -1,0 +1,134 @@
+/** What the HTTP side needs of the other parts: narrow, so that a test can bring the real ones it means and no more. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { Alarms } from '../alarms/alarms.ts';
+import type { Clock } from '../clock.ts';
+import type { Dispatcher } from '../commands/dispatcher.ts';
+import type { Config } from '../config.ts';
+import type { AccessDecision, AccessQuestion, Status } from '../contracts/api.ts';
+import type { DeviceHost } from '../devices/host.ts';
+import type { Inventory } from '../devices/inventory.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Log } from '../log.ts';
+import type { Auth, Caller } from './auth.ts';
+import type { Limits } from './limits.ts';
+import type { Right } from './rights.ts';
+import type { TypeBoxProvider } from './validation.ts';
+
+export type JournalPort = Pick<
+  Journal,
+  'gateway' | 'head' | 'append' | 'commit' | 'onCommit' | 'read' | 'find' | 'effectsOf' | 'latest' | 'pending'
+>;
+export type InventoryPort = Pick<
+  Inventory,
+  | 'site'
+  | 'zones'
+  | 'device'
+  | 'devices'
+  | 'secretOf'
+  | 'checkSecret'
+  | 'putDevice'
+  | 'deleteDevice'
+  | 'putZone'
+  | 'deleteZone'
+  | 'zone'
+  | 'person'
+  | 'people'
+  | 'putPerson'
+  | 'deletePerson'
+  | 'vehicle'
+  | 'vehicles'
+  | 'putVehicle'
+  | 'deleteVehicle'
+  | 'credential'
+  | 'credentials'
+  | 'putCredential'
+  | 'deleteCredential'
+>;
+export type DispatcherPort = Pick<Dispatcher, 'send' | 'settled' | 'get' | 'annotate'>;
+export type AlarmsPort = Pick<Alarms, 'open' | 'all' | 'get' | 'act' | 'raise' | 'clear'>;
+export type HostPort = Pick<DeviceHost, 'view' | 'pushed' | 'refusal'>;
+
+export interface AccessPort {
+  /** Decides and records the decision. @throws GatehouseError `access.*` */
+  ask(question: AccessQuestion, actor: string): Promise<AccessDecision>;
+}
+export interface FlowsPort {
+  state(): Status['flows'];
+  openEditor(until: number): Promise<void>;
+  closeEditor(): Promise<void>;
+}
+export interface DemoPort {
+  /** Makes simulated devices do something over their real protocol. @throws GatehouseError `http.invalid` */
+  play(action: DemoAction, body: { readonly plate?: string }): Promise<void>;
+}
+export const demoActions = ['arrival', 'forced-arm', 'smoke', 'intrusion', 'noise', 'clear'] as const;
+export type DemoAction = (typeof demoActions)[number];
+
+export interface Place {
+  readonly scheme: string;
+  readonly host: string;
+  readonly port: number;
+}
+export type DeviceSide = Readonly<Record<'http' | 'mqtt', Place>>;
+
+export interface Parts {
+  readonly config: Pick<Config, 'dataDir' | 'http' | 'devices'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly version: string;
+  readonly journal: JournalPort;
+  readonly auth: Auth;
+  readonly inventory: InventoryPort;
+  readonly access: AccessPort;
+  readonly dispatcher: DispatcherPort;
+  readonly alarms: AlarmsPort;
+  readonly host: HostPort;
+  /** Asked at each request: a part that is restarted or not there yet. */
+  readonly flows?: () => FlowsPort | undefined;
+  readonly uplinks?: () => Status['uplinks'];
+  readonly demo?: () => DemoPort | undefined;
+  /** Mounts the Node-RED editor; every route it adds is for installers and administrators, in maintenance mode. */
+  readonly editor?: (app: App) => Promise<void> | void;
+  /** Quality of the gateway clock now. */
+  readonly clockQuality?: () => Status['clock'];
+  /** Where devices reach us, for the push addresses an installer is shown; ports as really bound. */
+  readonly deviceSide?: () => DeviceSide;
+  /** True once the gateway does its work; until then `/readyz` says 503. */
+  readonly ready?: () => boolean;
+  readonly limits?: Partial<Limits>;
+  /** The built booth app; default: where `vite build` puts it. */
+  readonly boothDirectory?: string;
+}
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxProvider
+>;
+
+/** What a route module gets beside the app. */
+export interface RouteContext {
+  readonly parts: Parts;
+  readonly limits: Limits;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What the caller needs; a route without one answers nobody. */
+    right?: Right;
+    /** A file of a page: counted apart from API calls. */
+    file?: boolean;
+    /** Polled by screens by themselves: does not keep a session alive. */
+    quiet?: boolean;
+    /** Asks for a password given within five minutes (A8). */
+    proof?: boolean;
+  }
+  interface FastifyRequest {
+    /** Set for every route but the open ones, where somebody may be logged in or not. */
+    caller: Caller | undefined;
+  }
+}

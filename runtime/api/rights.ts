@@ -1,0 +1,103 @@
+/**
+ * Who may do what over HTTP (reliability.md section 8), as data. Every route names one right; a route without one does
+ * not start, and a caller who is not listed is refused.
+ */
+import type { Role } from '../contracts/contract.ts';
+
+/** A logged-in role, or the flow process with its own token. */
+export type CallerRole = Role | 'flow';
+
+const people = ['guard', 'shift-leader', 'installer', 'auditor', 'admin'] as const;
+const readers = [...people, 'platform', 'flow'] as const;
+
+export const rights = {
+  /** No login at all. */
+  open: 'anyone',
+  /** Health and metrics: no login on loopback and the unix socket, any login from elsewhere. */
+  health: 'nearby',
+  /** Names on the booth's log-in tiles: no login on the site's own networks. */
+  tiles: 'nearby',
+  self: [...people, 'platform'],
+  'live.read': readers,
+  'docs.read': 'anyone',
+  'records.read': readers,
+  'records.export': ['guard', 'shift-leader', 'platform', 'auditor', 'admin'],
+  'people.read': ['guard', 'shift-leader', 'installer', 'auditor', 'admin', 'flow'],
+  'people.write': ['shift-leader', 'installer', 'admin'],
+  'access.ask': ['guard', 'shift-leader', 'installer', 'admin', 'flow'],
+  'command.send': ['guard', 'shift-leader', 'installer', 'platform', 'admin', 'flow'],
+  'command.annotate': ['guard', 'shift-leader', 'admin'],
+  'alarm.handle': ['guard', 'shift-leader', 'admin'],
+  'alarm.reset': ['shift-leader', 'admin'],
+  'alarm.raise': ['flow'],
+  'event.write': ['flow'],
+  'device.write': ['installer', 'admin'],
+  'zone.write': ['installer', 'admin'],
+  'maintenance.read': readers,
+  'maintenance.write': ['installer', 'admin'],
+  'user.read': ['shift-leader', 'auditor', 'admin'],
+  'user.write': ['shift-leader', 'admin'],
+  'token.write': ['admin'],
+  'demo.play': ['guard', 'shift-leader', 'installer', 'admin'],
+} as const satisfies Record<string, readonly CallerRole[] | 'anyone' | 'nearby'>;
+
+export type Right = keyof typeof rights;
+
+export function mayDo(role: CallerRole, right: Right): boolean {
+  const allowed: readonly CallerRole[] | 'anyone' | 'nearby' = rights[right];
+  return typeof allowed === 'string' || allowed.includes(role);
+}
+
+/** How much of other people's data a role sees (section 8, K4): `live` keeps plates, which a guard must compare. */
+export type Mask = 'none' | 'live' | 'all';
+
+interface Sight {
+  readonly mask: Mask;
+  /** Audit records are for auditors, who verify them, and administrators. */
+  readonly audit: boolean;
+  /** How far back records may be searched; absent: as far as they are kept. */
+  readonly past?: 'today' | '30-days';
+}
+
+export const sights: Readonly<Record<CallerRole, Sight>> = {
+  guard: { mask: 'live', audit: false, past: 'today' },
+  'shift-leader': { mask: 'none', audit: false, past: '30-days' },
+  installer: { mask: 'all', audit: false },
+  platform: { mask: 'none', audit: false },
+  auditor: { mask: 'all', audit: true },
+  admin: { mask: 'none', audit: true },
+  flow: { mask: 'none', audit: false },
+};
+
+const DAY_MS = 86_400_000;
+const NIGHT_SHIFT_MS = 12 * 3_600_000;
+
+/**
+ * The oldest moment a role may search.
+ * @param now ms UTC
+ * @param timeZone IANA name of the site's time zone; "today" is the site's day.
+ * @returns ms UTC, or undefined for no bound. A shift that began before midnight keeps its own twelve hours.
+ */
+export function searchFrom(role: CallerRole, now: number, timeZone: string): number | undefined {
+  switch (sights[role].past) {
+    case 'today':
+      return Math.min(startOfDay(now, timeZone), now - NIGHT_SHIFT_MS);
+    case '30-days':
+      return now - 30 * DAY_MS;
+    default:
+      return undefined;
+  }
+}
+
+function startOfDay(now: number, timeZone: string): number {
+  const parts = new Intl.DateTimeFormat('en-GB', {
+    timeZone,
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+  }).formatToParts(now);
+  const part = (type: string) => Number(parts.find((entry) => entry.type === type)?.value ?? 0);
+  const sinceMidnight = (part('hour') * 60 + part('minute')) * 60_000 + part('second') * 1000 + (now % 1000);
+  return now - sinceMidnight;
+}

@@ -1,0 +1,144 @@
+/** Alarms: the list, what people do about them, and flows that raise and clear. */
+import { type Static, Type } from 'typebox';
+import { type Action, actions } from '../../alarms/lifecycle.ts';
+import { type AlarmView, alarmAction, alarmView, deviceId } from '../../contracts/api.ts';
+import { formatPosition } from '../../contracts/record.ts';
+import { GatehouseError } from '../../errors.ts';
+import { callerOf } from '../caller.ts';
+import type { App, RouteContext } from '../parts.ts';
+
+const closed = { additionalProperties: false } as const;
+const listQuery = Type.Object(
+  {
+    state: Type.Optional(Type.Enum(['open', 'all'])),
+    scenario: Type.Optional(Type.String({ maxLength: 64 })),
+    device: Type.Optional(Type.String({ maxLength: 64 })),
+    zone: Type.Optional(Type.String({ maxLength: 64 })),
+    kind: Type.Optional(Type.String({ maxLength: 64 })),
+    before: Type.Optional(Type.Integer({ minimum: 0, description: 'ms UTC of the last change; state=all' })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })),
+  },
+  closed,
+);
+const alarmList = Type.Object({ position: Type.String(), items: Type.Array(alarmView) }, { title: 'AlarmList' });
+const raiseInput = Type.Object(
+  {
+    device: deviceId,
+    kind: Type.String({ maxLength: 64, description: 'alarm of the contract' }),
+    data: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+    cause: Type.Optional(Type.String({ maxLength: 64 })),
+  },
+  { ...closed, title: 'AlarmRaise' },
+);
+const clearInput = Type.Object(
+  { device: deviceId, kind: raiseInput.properties.kind, cause: raiseInput.properties.cause },
+  { ...closed, title: 'AlarmClear' },
+);
+
+const DEFAULT_LIMIT = 100;
+const PAGE = 500;
+/** A rare kind is searched this far back, no further: the journal itself is there for more. */
+const MAX_PAGES = 20;
+
+export function alarmRoutes(app: App, { parts }: RouteContext): void {
+  const { alarms, journal, inventory } = parts;
+
+  app.get(
+    '/alarms',
+    {
+      config: { right: 'live.read' },
+      schema: { operationId: 'listAlarms', tags: ['alarms'], querystring: listQuery, response: { 200: alarmList } },
+    },
+    (request) => {
+      const { state = 'open', limit, before, ...wanted } = request.query;
+      const position = formatPosition(journal.head()); // before the list: a follower repeats rather than misses
+      const fits = (view: AlarmView) =>
+        (Object.keys(wanted) as (keyof typeof wanted)[]).every((key) => view[key] === wanted[key]);
+      const items = state === 'open' ? alarms.open().filter(fits) : closedToo(fits, limit ?? DEFAULT_LIMIT, before);
+      return { position, items: limit === undefined ? items : items.slice(0, limit) };
+    },
+  );
+
+  function closedToo(fits: (view: AlarmView) => boolean, limit: number, before?: number): AlarmView[] {
+    const found: AlarmView[] = [];
+    let until = before;
+    for (let page = 0; page < MAX_PAGES && found.length < limit; page++) {
+      const views = alarms.all({ limit: PAGE, ...(until === undefined ? {} : { before: until }) });
+      found.push(...views.filter(fits));
+      until = views.at(-1)?.changedAt;
+      if (views.length < PAGE) break;
+    }
+    return found.slice(0, limit);
+  }
+
+  for (const action of actions) actionRoute(app, action, parts.alarms);
+
+  const subjectOf = (id: string) => {
+    const device = inventory.device(id);
+    if (!device) throw new GatehouseError('device.not_found', `No device ${id}`);
+    return { device: id, scenario: device.scenario, zone: device.zone };
+  };
+
+  app.post(
+    '/alarms',
+    {
+      config: { right: 'alarm.raise' },
+      schema: { operationId: 'raiseAlarm', tags: ['alarms'], body: raiseInput, response: { 201: alarmView } },
+    },
+    async (request, reply) => {
+      const { device, kind, data, cause }: Static<typeof raiseInput> = request.body;
+      const view = await alarms.raise({
+        ...subjectOf(device),
+        kind,
+        actor: callerOf(request).actor,
+        ...(data === undefined ? {} : { data }),
+        ...(cause === undefined ? {} : { cause }),
+      });
+      return reply.code(201).send(view);
+    },
+  );
+
+  app.post(
+    '/alarms/clear',
+    {
+      config: { right: 'alarm.raise' },
+      schema: {
+        operationId: 'clearAlarm',
+        tags: ['alarms'],
+        body: clearInput,
+        response: { 200: alarmView, 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      const { device, kind, cause } = request.body;
+      const view = await alarms.clear(subjectOf(device).device, kind, cause, callerOf(request).actor);
+      return view ? view : reply.code(204).send();
+    },
+  );
+}
+
+function actionRoute(app: App, action: Action, alarms: RouteContext['parts']['alarms']): void {
+  app.post(
+    `/alarms/:id/${action}`,
+    {
+      config: { right: action === 'reset' ? 'alarm.reset' : 'alarm.handle' },
+      schema: {
+        operationId: `${action}Alarm`,
+        tags: ['alarms'],
+        params: Type.Object({ id: Type.String({ maxLength: 64 }) }, closed),
+        body: alarmAction,
+        response: { 200: alarmView },
+      },
+      // Most actions need nothing but the tap.
+      preValidation: (request, _reply, done) => {
+        request.body ??= {};
+        done();
+      },
+    },
+    (request) => {
+      const { actor, role } = callerOf(request);
+      if (role === 'flow') throw new GatehouseError('auth.forbidden', 'Alarms are handled by people');
+      return alarms.act(request.params.id, action, request.body, { actor, role });
+    },
+  );
+}

@@ -1,0 +1,89 @@
+/** Sending commands and asking what became of them. */
+import { Type } from 'typebox';
+import type { Clock } from '../../clock.ts';
+import { type CommandView, commandInput, commandView } from '../../contracts/api.ts';
+import { finalStates } from '../../contracts/record.ts';
+import { GatehouseError } from '../../errors.ts';
+import { callerOf } from '../caller.ts';
+import type { App, RouteContext } from '../parts.ts';
+
+const byId = Type.Object({ id: Type.String({ maxLength: 64 }) }, { additionalProperties: false });
+const waitQuery = Type.Object(
+  { wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 25_000, description: 'ms to wait for the final state' })) },
+  { additionalProperties: false },
+);
+const keyHeader = Type.Object({
+  'idempotency-key': Type.String({ pattern: '^[\\x21-\\x7e]{1,128}$', description: 'repeat it with the same body' }),
+});
+const reasonInput = Type.Object(
+  { reason: Type.String({ minLength: 1, maxLength: 64 }), note: Type.Optional(Type.String({ maxLength: 256 })) },
+  { additionalProperties: false, title: 'ReasonInput' },
+);
+
+/** A reason may be chosen until the end of the longest shift. */
+const REASON_MS = 12 * 3_600_000;
+
+export function commandRoutes(app: App, { parts: { dispatcher, clock } }: RouteContext): void {
+  app.post(
+    '/commands',
+    {
+      config: { right: 'command.send' },
+      schema: {
+        operationId: 'sendCommand',
+        tags: ['commands'],
+        querystring: waitQuery,
+        headers: keyHeader,
+        body: commandInput,
+        response: { 200: commandView, 202: commandView },
+      },
+    },
+    async (request, reply) => {
+      const { actor, sender } = callerOf(request);
+      const accepted = await dispatcher.send(request.body, { actor, sender }, request.headers['idempotency-key']);
+      const { wait = 0 } = request.query;
+      const view = isFinal(accepted) || wait === 0 ? accepted : await settledWithin(accepted.id, wait);
+      return reply
+        .code(isFinal(view) ? 200 : 202)
+        .header('location', `/api/v1/commands/${view.id}`)
+        .send(view);
+    },
+  );
+
+  const settledWithin = (id: string, ms: number): Promise<CommandView> =>
+    Promise.race([dispatcher.settled(id), after(clock, ms).then(() => dispatcher.get(id))]);
+
+  app.get(
+    '/commands/:id',
+    {
+      config: { right: 'live.read' },
+      schema: { operationId: 'getCommand', tags: ['commands'], params: byId, response: { 200: commandView } },
+    },
+    (request) => dispatcher.get(request.params.id),
+  );
+
+  app.post(
+    '/commands/:id/reason',
+    {
+      config: { right: 'command.annotate' },
+      schema: {
+        operationId: 'giveReason',
+        tags: ['commands'],
+        params: byId,
+        body: reasonInput,
+        response: { 200: commandView },
+      },
+    },
+    (request) => {
+      const { actor, sender } = callerOf(request);
+      const { id } = request.params;
+      if (clock.now() - dispatcher.get(id).createdAt > REASON_MS) {
+        throw new GatehouseError('command.expired', 'A reason is given within the shift');
+      }
+      return dispatcher.annotate(id, request.body, { actor, sender });
+    },
+  );
+}
+
+const isFinal = ({ state }: CommandView): boolean => finalStates.includes(state);
+
+const after = (clock: Clock, ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));
