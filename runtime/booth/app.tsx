@@ -1,0 +1,99 @@
+import { useSignalEffect } from '@preact/signals';
+import { entry, failure } from './access.ts';
+import { clock } from './clock.ts';
+import { GatesScreen } from './gates/gates.tsx';
+import { incidents } from './incident-area.ts';
+import { ActivityList } from './live/activity.tsx';
+import { IncidentArea } from './live/incident.tsx';
+import { LiveScreen } from './live/live.tsx';
+import { LoginScreen } from './login/login.tsx';
+import { UnlockDialog } from './login/unlock.tsx';
+import { Shield } from './parts/dialog.tsx';
+import { route } from './route.ts';
+import { SearchScreen } from './search/search.tsx';
+import { SettingsScreen } from './settings/settings.tsx';
+import { FirstRun } from './setup/first-run.tsx';
+import { setupNeeded } from './setup/needed.ts';
+import { SetupScreen } from './setup/setup.tsx';
+import { LostBanner } from './shell/banner.tsx';
+import { GateStrip } from './shell/gate-strip.tsx';
+import { Rail } from './shell/rail.tsx';
+import { StatusBar } from './shell/status-bar.tsx';
+import { SystemDialog } from './shell/system.tsx';
+import { live, lost } from './store.ts';
+import { spanOf } from './words/time.ts';
+import { language, t } from './words/words.ts';
+
+export function App() {
+  useSignalEffect(() => {
+    document.documentElement.lang = language.value;
+    document.title = t('app.name');
+  });
+  if (setupNeeded.value) return <FirstRun />;
+  if (entry.value === 'out' || (entry.value === 'in' && route.value === 'login')) return <LoginScreen />;
+  if (entry.value !== 'in') return <Waiting />;
+  return <Shell />;
+}
+
+/** Before the first picture: what is read, or what is wrong and since when. */
+function Waiting() {
+  const trouble = failure.value;
+  return (
+    <main class="waiting-screen">
+      <h1>{t('app.name')}</h1>
+      {trouble ? (
+        <>
+          <p>{t('app.failed', { span: spanOf(clock.value - trouble.since) })}</p>
+          <p class="second" role="alert">
+            {t('app.failed.next')}
+          </p>
+        </>
+      ) : (
+        <p class="second late">{t('common.loading')}</p>
+      )}
+    </main>
+  );
+}
+
+function Shell() {
+  const screen = route.value;
+  const open = incidents.value.active !== undefined;
+  const line = lost.value ? 'lost' : live.value ? 'live' : 'starting';
+  return (
+    <div class="shell" data-screen={screen} data-line={line} data-incident={open ? 'open' : 'none'}>
+      <LostBanner />
+      <StatusBar />
+      <Rail />
+      <div class="content">
+        <Screen />
+        <Shield of={screen} />
+      </div>
+      {open ? <IncidentArea /> : <QuietArea />}
+      <GateStrip />
+      <SystemDialog />
+      <UnlockDialog />
+    </div>
+  );
+}
+
+/** The place of the incident area while nothing is wrong; only Live at full width has it. */
+const QuietArea = () => (
+  <aside class="quiet" aria-label={t('live.activity.title')}>
+    <ActivityList />
+  </aside>
+);
+
+function Screen() {
+  switch (route.value) {
+    case 'gates':
+      return <GatesScreen />;
+    case 'search':
+      return <SearchScreen />;
+    case 'settings':
+      return <SettingsScreen />;
+    case 'setup':
+      return <SetupScreen />;
+    default:
+      return <LiveScreen />;
+  }
+}

@@ -1,0 +1,55 @@
+/** The incident area as a signal: which alarms have it, and what keeps it from coming up. */
+import { signal } from '@preact/signals';
+import type { AlarmView } from '../contracts/api.ts';
+import { isUnacked } from './state/alarms.ts';
+import { arrived, closed, type Incidents, noIncidents, opened, released, settled } from './state/incidents.ts';
+import { route } from './route.ts';
+import { alarms } from './store.ts';
+
+export const incidents = signal<Incidents>(noIncidents);
+
+const WIDE = '(min-width: 1600px)';
+const isWide = (): boolean => window.matchMedia(WIDE).matches;
+/** Beside the list of Live at full width the area has a place of its own. */
+const isPermanent = (): boolean => isWide() && route.peek() === 'live';
+
+/** Inputs, confirm boxes and PIN pads that are open now: nothing may cover them. */
+let inputs = 0;
+
+/** Tells that an input is open; the returned function tells that it is closed. */
+export function holdIncidents(): () => void {
+  inputs += 1;
+  let held = true;
+  return () => {
+    if (!held) return;
+    held = false;
+    inputs -= 1;
+    if (inputs === 0) incidents.value = released(incidents.peek(), alarms.peek());
+  };
+}
+
+export function announce(fresh: readonly AlarmView[]): void {
+  incidents.value = arrived(incidents.peek(), fresh, { wide: isWide(), busy: inputs > 0 });
+}
+
+/** After log-in: unanswered alarms are as new as if they came now. */
+export function announceOpen(): void {
+  announce([...alarms.peek().open.values()].filter(isUnacked).sort((a, b) => a.priority - b.priority));
+}
+
+export function openIncident(id: string): void {
+  incidents.value = opened(incidents.peek(), id);
+}
+
+export function closeIncident(id: string): void {
+  incidents.value = closed(incidents.peek(), id, alarms.peek());
+}
+
+export function settleIncidents(): void {
+  const next = settled(incidents.peek(), alarms.peek(), isPermanent());
+  if (next !== incidents.peek()) incidents.value = next;
+}
+
+export function clearIncidents(): void {
+  incidents.value = noIncidents;
+}

@@ -1,0 +1,34 @@
+import type { ComponentChildren } from 'preact';
+
+export interface TapProps {
+  /** `main` 72 px, `critical` 96 x 160 px, else 56 px (ux.md 2). */
+  readonly kind?: 'plain' | 'main' | 'critical';
+  readonly look?: 'solid' | 'line' | 'quiet';
+  readonly onTap: () => void;
+  readonly disabled?: boolean;
+  /** Why it cannot be tapped now: shown on the button, which is then disabled. */
+  readonly why?: string | undefined;
+  readonly pressed?: boolean;
+  readonly label?: string;
+  readonly class?: string;
+  readonly type?: 'button' | 'submit';
+  readonly children?: ComponentChildren;
+}
+
+/** The one button of the booth. */
+export function Tap(props: TapProps) {
+  const { kind = 'plain', look = 'line', why, pressed, label } = props;
+  return (
+    <button
+      type={props.type ?? 'button'}
+      class={`tap tap-${kind} tap-${look} ${props.class ?? ''}`}
+      disabled={props.disabled === true || why !== undefined}
+      onClick={props.type === 'submit' ? undefined : props.onTap}
+      {...(pressed === undefined ? {} : { 'aria-pressed': pressed })}
+      {...(label === undefined ? {} : { 'aria-label': label })}
+    >
+      <span class="tap-word">{props.children}</span>
+      {why !== undefined && <span class="tap-why">{why}</span>}
+    </button>
+  );
+}

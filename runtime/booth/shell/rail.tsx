@@ -1,0 +1,30 @@
+import { Icon } from '../parts/icons.tsx';
+import { go, pathOf, route, screens } from '../route.ts';
+import { incidents } from '../incident-area.ts';
+import { t } from '../words/words.ts';
+
+/** The screens, always in the same places. */
+export function Rail() {
+  return (
+    <nav class="rail" aria-label={t('rail.label')}>
+      {screens.map((screen) => (
+        <a
+          key={screen}
+          class="rail-item"
+          href={pathOf(screen)}
+          {...(route.value === screen ? { 'aria-current': 'page' } : {})}
+          onClick={(event) => {
+            event.preventDefault();
+            go(screen);
+          }}
+        >
+          <Icon name={screen} />
+          <span>{t(`rail.${screen}`)}</span>
+          {screen === 'live' && incidents.value.tagged.length > 0 && (
+            <b class="rail-tag">{incidents.value.tagged.length}</b>
+          )}
+        </a>
+      ))}
+    </nav>
+  );
+}

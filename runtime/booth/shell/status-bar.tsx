@@ -1,0 +1,161 @@
+import { canSilence, silenceAlarms, silentFor } from '../alarm-sounds.ts';
+import { abandon, guarded, lock, locked, logOut } from '../access.ts';
+import { second, siteZone } from '../clock.ts';
+import { alarmFilter } from '../live/filter.ts';
+import { Icon } from '../parts/icons.tsx';
+import { PriorityMark, priorityWord } from '../parts/priority.tsx';
+import { Left } from '../parts/age.tsx';
+import { Tap } from '../parts/tap.tsx';
+import { go } from '../route.ts';
+import { soundOn, unlockSound } from '../sound.ts';
+import { counts, deviceTotals, laneList, lost, session, status } from '../store.ts';
+import { dateIn, spanOf, timeIn } from '../words/time.ts';
+import { t } from '../words/words.ts';
+import { openSystem } from './system.tsx';
+
+/** Always there, 64 px: where, when, who, what is wrong, and the way to silence it. */
+export function StatusBar() {
+  return (
+    <header class="bar">
+      <div class="bar-place">
+        <strong class="bar-site">{status.value?.site.name ?? t('app.name')}</strong>
+        <Clock />
+      </div>
+      <div class="bar-person">
+        <span class="bar-small">{t(locked.value ? 'bar.person.locked' : 'bar.person.duty')}</span>
+        <strong>{session.value?.displayName}</strong>
+      </div>
+      <Counts />
+      <Chips />
+      <Holds />
+      <div class="bar-actions">
+        <SoundButton />
+        {locked.value ? (
+          <Tap class="bar-tap" onTap={() => guarded(abandon)}>
+            <Icon name="lock" />
+            {t('bar.action.unlock')}
+          </Tap>
+        ) : (
+          <>
+            <Tap class="bar-tap" onTap={lock}>
+              <Icon name="lock" />
+              {t('bar.action.lock')}
+            </Tap>
+            <Tap class="bar-tap" onTap={() => void logOut()}>
+              <Icon name="out" />
+              {t('bar.action.logout')}
+            </Tap>
+          </>
+        )}
+      </div>
+    </header>
+  );
+}
+
+function Clock() {
+  const zone = siteZone.value;
+  const synced = status.value?.clock === 'synced';
+  const mark = t(synced ? 'bar.clock.synced' : 'bar.clock.unsynced');
+  return (
+    <span class="bar-clock digits" title={dateIn(zone, second.value)}>
+      {timeIn(zone, second.value)}
+      <span class={synced ? 'sync' : 'sync sync-bad'} role="img" aria-label={mark} title={mark}>
+        {synced ? <Icon name="synced" /> : '?'}
+      </span>
+    </span>
+  );
+}
+
+function Counts() {
+  return (
+    <div class="bar-counts" role="group" aria-label={t('bar.counts.label')}>
+      {counts.value.map(({ count, unacked }, index) => {
+        const priority = index + 1;
+        return (
+          <Tap
+            key={priority}
+            look="quiet"
+            class={`bar-count ${count === 0 ? 'none' : ''}`}
+            label={t('bar.counts.item', { priority: priorityWord(priority), n: count })}
+            onTap={() => {
+              alarmFilter.value = alarmFilter.value === priority ? 'all' : (priority as 1 | 2 | 3 | 4);
+              go('live');
+            }}
+          >
+            <PriorityMark priority={priority} flash={unacked} />
+            <span class="digits">{count}</span>
+          </Tap>
+        );
+      })}
+    </div>
+  );
+}
+
+function Chips() {
+  const { online, total } = deviceTotals.value;
+  return (
+    <div class="bar-chips">
+      <Chip name={t('bar.chip.gateway')} value={t(lost.value ? 'bar.chip.lost' : 'bar.chip.ok')} bad={lost.value} />
+      <PlatformChip />
+      <Chip name={t('bar.chip.devices')} value={`${online}/${total}`} bad={online < total} />
+    </div>
+  );
+}
+
+/** `平台 中断 12 min` over `待传 48`; nothing to say where no platform is set up. */
+function PlatformChip() {
+  const uplinks = status.value?.uplinks ?? [];
+  const down = uplinks.find((uplink) => uplink.state !== 'online');
+  if (uplinks.length === 0) return <Chip name={t('bar.chip.platform')} value={t('bar.chip.none')} />;
+  if (!down) return <Chip name={t('bar.chip.platform')} value={t('bar.chip.ok')} />;
+  const minutes = Math.floor((second.value - down.since) / 60_000);
+  const age = minutes < 1 ? spanOf(second.value - down.since) : t('bar.chip.minutes', { n: minutes });
+  return (
+    <Chip
+      name={`${t('bar.chip.platform')} ${t('bar.chip.down', { age })}`}
+      value={t('bar.chip.backlog', { n: down.backlog })}
+      bad
+    />
+  );
+}
+
+function Chip({ name, value, bad = false }: { name: string; value: string; bad?: boolean }) {
+  return (
+    <Tap look="quiet" class={bad ? 'chip chip-bad' : 'chip'} onTap={openSystem}>
+      <span class="bar-small">{name}</span>
+      <span class="chip-value digits">{value}</span>
+    </Tap>
+  );
+}
+
+/** A held gate is seen on every screen until it is let go. */
+function Holds() {
+  const held = laneList.value.filter((lane) => lane.memory.holdUntil !== undefined);
+  return (
+    <div class="bar-holds">
+      {held.map((lane) => (
+        <Tap key={lane.barrier.id} look="quiet" class="hold-chip" onTap={() => go('gates')}>
+          <span class="bar-small">{t('bar.hold', { lane: lane.zone.name })}</span>
+          <Left until={lane.memory.holdUntil ?? 0} />
+        </Tap>
+      ))}
+    </div>
+  );
+}
+
+function SoundButton() {
+  if (!soundOn.value)
+    return (
+      <Tap class="bar-tap bar-nosound" onTap={() => void unlockSound()}>
+        <Icon name="sound" />
+        {t('bar.action.sound_off')}
+      </Tap>
+    );
+  const left = silentFor.value;
+  return (
+    <Tap class="bar-tap" disabled={!canSilence.value && left === 0} onTap={silenceAlarms}>
+      <Icon name="mute" />
+      {left > 0 ? <span class="digits">{spanOf(left + 999)}</span> : t('bar.action.silence')}
+    </Tap>
+  );
+}

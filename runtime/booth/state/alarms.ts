@@ -1,0 +1,109 @@
+import type { AlarmView } from '../../contracts/api.ts';
+import { scenarioOf } from '../../contracts/index.ts';
+import { type JournalRecord, type Position, parsePosition } from '../../contracts/record.ts';
+
+/** Open alarms by id; `missed` are those raised while this screen had lost the gateway (断线期间). */
+export interface AlarmBook {
+  readonly open: ReadonlyMap<string, AlarmView>;
+  readonly missed: ReadonlySet<string>;
+  /** Records up to here are already in the snapshot. */
+  readonly position: Position;
+}
+
+/** Gateway time, ms, in which this screen heard nothing. */
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+}
+
+export type AlarmFilter = 'all' | 'security' | 'device' | 'mine' | 'aside' | 1 | 2 | 3 | 4;
+
+export const noAlarms: AlarmBook = { open: new Map(), missed: new Set(), position: { epoch: 0, seq: 0 } };
+
+/** @param position The `position` of `GET /alarms`, `epoch:seq`. */
+export const alarmsFrom = (items: readonly AlarmView[], position: string): AlarmBook => ({
+  open: new Map(items.filter(isOpen).map((alarm) => [alarm.id, alarm])),
+  missed: new Set(),
+  position: parsePosition(position) ?? noAlarms.position,
+});
+
+/** @returns The same book when nothing in `records` concerns alarms. */
+export function foldAlarms(book: AlarmBook, records: readonly JournalRecord[], gap?: Gap): AlarmBook {
+  let open: Map<string, AlarmView> | undefined;
+  let missed: Set<string> | undefined;
+  for (const record of records) {
+    if (record.kind !== 'alarm' || !isAfter(record, book.position)) continue;
+    const alarm = alarmOf(record.data);
+    if (!alarm) continue;
+    open ??= new Map(book.open);
+    if (isOpen(alarm)) open.set(alarm.id, alarm);
+    else open.delete(alarm.id);
+    if (changeOf(record.data) === 'raised' && gap && record.received > gap.from && record.received <= gap.to) {
+      missed ??= new Set(book.missed);
+      missed.add(alarm.id);
+    }
+  }
+  if (!open) return book;
+  return { open, missed: missed ?? book.missed, position: book.position };
+}
+
+export const isAfter = (record: Position, position: Position): boolean =>
+  record.epoch > position.epoch || (record.epoch === position.epoch && record.seq > position.seq);
+
+/** Open: still there, or gone but not yet dealt with. */
+export const isOpen = (alarm: AlarmView): boolean => alarm.process !== 'NORMAL' || alarm.handling !== 'closed';
+
+export const isUnacked = (alarm: AlarmView): boolean =>
+  alarm.process === 'ACTIVE_UNACK' || alarm.process === 'RTN_UNACK';
+
+/** Shelved, suppressed or out of service: out of the list, one tap away. */
+export const isAside = (alarm: AlarmView): boolean =>
+  alarm.process === 'SHELVED' || alarm.process === 'SUPPRESSED' || alarm.process === 'OUT_OF_SERVICE';
+
+/** Alarms about equipment rather than people: what the 设备 filter shows. */
+export const isAboutDevice = (alarm: AlarmView): boolean =>
+  alarm.scenario === 'gateway' || /^(offline|battery|lowVoltage)$|Fault$/.test(alarm.kind);
+
+/** Rows of the list: highest priority first, unanswered before answered, newest first. */
+export function alarmRows(book: AlarmBook, filter: AlarmFilter, me: string): AlarmView[] {
+  return [...book.open.values()].filter((alarm) => passes(alarm, filter, me)).sort(inListOrder);
+}
+
+const inListOrder = (a: AlarmView, b: AlarmView): number =>
+  a.priority - b.priority || Number(isUnacked(b)) - Number(isUnacked(a)) || b.raisedAt - a.raisedAt;
+
+function passes(alarm: AlarmView, filter: AlarmFilter, me: string): boolean {
+  if (filter === 'aside') return isAside(alarm);
+  if (isAside(alarm)) return false;
+  if (typeof filter === 'number') return alarm.priority === filter;
+  if (filter === 'security') return !isAboutDevice(alarm);
+  if (filter === 'device') return isAboutDevice(alarm);
+  return filter === 'all' || alarm.ackedBy === me || alarm.ackedBy === `user:${me}`;
+}
+
+/** How many rows each priority has, P1 to P4, and whether one of them waits for an answer. */
+export function alarmCounts(book: AlarmBook): readonly { count: number; unacked: boolean }[] {
+  const counts = [1, 2, 3, 4].map(() => ({ count: 0, unacked: false }));
+  for (const alarm of book.open.values()) {
+    const entry = counts[alarm.priority - 1];
+    if (!entry || isAside(alarm)) continue;
+    entry.count += 1;
+    entry.unacked ||= isUnacked(alarm);
+  }
+  return counts;
+}
+
+/** The view a record of kind alarm carries; undefined for one this booth cannot read. */
+export function alarmOf(data: unknown): AlarmView | undefined {
+  if (typeof data !== 'object' || data === null || !('id' in data) || !('process' in data)) return undefined;
+  return data as AlarmView;
+}
+
+export const changeOf = (data: unknown): string | undefined =>
+  typeof data === 'object' && data !== null && 'change' in data && typeof data.change === 'string'
+    ? data.change
+    : undefined;
+
+/** Words, cause hint and steps of an alarm by its contract; undefined for a kind this booth does not know. */
+export const alarmKindOf = (alarm: { readonly scenario: string; readonly kind: string }) =>
+  scenarioOf(alarm.scenario)?.alarms[alarm.kind];

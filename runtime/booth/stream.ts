@@ -1,0 +1,100 @@
+/** The live line: opens it, hears the beats, and lets the connection machine decide. Reconnects without a reload. */
+import type { JournalRecord } from '../contracts/record.ts';
+import { formatPosition } from '../contracts/record.ts';
+import type { AlarmView, Status } from '../contracts/api.ts';
+import { get, openStream, Refusal } from './api.ts';
+import { correctClock, gatewayNow, moveClock } from './clock.ts';
+import { play } from './sound.ts';
+import { applyRecords, applyStatus, checkInventory, head, link, loadSnapshot, turnDay } from './store.ts';
+import { type LinkEvent, startLink, stepLink } from './state/connection.ts';
+import { sseReader } from './state/sse.ts';
+
+export interface Listener {
+  /** New alarms, on the screen or missed while the line was down. */
+  readonly onAlarms: (fresh: readonly AlarmView[]) => void;
+  /** The session is over: somebody has to log in. */
+  readonly onLoggedOut: () => void;
+  readonly onTick: () => void;
+}
+
+const TICK_MS = 250;
+const STATUS_EVERY_MS = 5000;
+
+/** Starts following after {@link loadSnapshot}; the returned function ends it. */
+export function follow(listener: Listener): () => void {
+  let line = new AbortController();
+  let stopped = false;
+  link.value = startLink(performance.now(), gatewayNow());
+
+  const step = (event: LinkEvent) => {
+    const was = link.peek();
+    if (!was || stopped) return;
+    const { link: next, effects } = stepLink(was, event);
+    link.value = next;
+    for (const effect of effects) {
+      if (effect === 'tone') play('lost');
+      else if (effect === 'abort') line.abort();
+      else void open();
+    }
+  };
+
+  const open = async () => {
+    line.abort();
+    line = new AbortController();
+    const { signal } = line;
+    try {
+      await read(await openStream(formatPosition(head()), signal), signal);
+    } catch (error) {
+      if (error instanceof Refusal && error.status === 401) listener.onLoggedOut();
+    }
+    if (!signal.aborted) step({ type: 'closed', mono: performance.now() });
+  };
+
+  const read = async (body: ReadableStream<Uint8Array>, signal: AbortSignal) => {
+    const cut = sseReader();
+    const text = new TextDecoder();
+    const pieces = body.getReader();
+    for (;;) {
+      const { done, value } = await pieces.read();
+      if (done || signal.aborted) return;
+      const events = cut(text.decode(value, { stream: true }));
+      const beat = events.findLast((event) => event.event === 'beat');
+      if (beat) correctClock((JSON.parse(beat.data) as { now: number }).now);
+      if (events.length > 0) step({ type: 'beat', mono: performance.now(), now: gatewayNow() });
+      if (events.some((event) => event.event === 'reset')) await loadSnapshot();
+      const records = events
+        .filter((event) => event.event === 'record')
+        .map((event) => JSON.parse(event.data) as JournalRecord);
+      const fresh = applyRecords(records);
+      if (fresh.length > 0) listener.onAlarms(fresh);
+    }
+  };
+
+  const tick = () => {
+    moveClock();
+    turnDay();
+    step({ type: 'tick', mono: performance.now() });
+    listener.onTick();
+  };
+  const readStatus = async () => {
+    try {
+      const now = await get<Status>('/status');
+      applyStatus(now);
+      checkInventory(now);
+    } catch (error) {
+      // The stream is what tells a lost line; a missed poll only leaves the chips as they are.
+      if (error instanceof Refusal && error.status === 401) listener.onLoggedOut();
+    }
+  };
+
+  const ticking = setInterval(tick, TICK_MS);
+  const polling = setInterval(() => void readStatus(), STATUS_EVERY_MS);
+  void open();
+  return () => {
+    stopped = true;
+    clearInterval(ticking);
+    clearInterval(polling);
+    line.abort();
+    link.value = undefined;
+  };
+}
