@@ -1,0 +1,3 @@
+import { registerAccess } from '../access-node.ts';
+
+export default (RED) => registerAccess(RED);

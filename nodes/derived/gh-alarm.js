@@ -1,0 +1,3 @@
+import { registerAlarm } from '../alarm-node.ts';
+
+export default (RED) => registerAlarm(RED);

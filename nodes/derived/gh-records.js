@@ -1,0 +1,3 @@
+import { registerRecords } from '../records-node.ts';
+
+export default (RED) => registerRecords(RED);

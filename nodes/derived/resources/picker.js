@@ -1,0 +1,52 @@
+/** Device and zone fields: search at the gateway with the live value beside each hit; any id may be typed. */
+import { ask,                       wordOf } from './red.js';
+
+/** Everything from a device is text, never markup. */
+const part = (text        , style                              )         => {
+  const element = $('<span>').text(text);
+  Object.assign(element[0]?.style ?? {}, style);
+  return element;
+};
+
+function labelOf(hit           , translate           )         {
+  const live = hit.live ? `${wordOf(hit.live.label)} ${hit.live.value}` : '';
+  const value = hit.link === 'online' && hit.live?.quality === 'good' ? live : translate(`picker.${hit.link}`);
+  return $('<div class="gh-hit">')
+    .css({ display: 'flex', gap: '8px', width: '100%' })
+    .append(
+      part(hit.name, { fontWeight: 'bold' }),
+      part(`${hit.id} · ${wordOf(hit.role)}`, { opacity: '0.7', flex: '1' }),
+      part(value, { color: hit.link === 'online' ? '#2e7d32' : '#b71c1c' }),
+    );
+}
+
+const names = new Map                ();
+/** Name of a device that was among the hits, for the label of the node. */
+export const nameOf = (id        )         => names.get(id) ?? '';
+
+/** @param scope narrows the search, read at each key press */
+export function devicePicker(input        , translate           , scope                              )       {
+  const search = (value        , done                       ) => {
+    ask             ('gh/devices', { ...scope(), q: value }).then(
+      (found) => {
+        for (const { id, name } of found) names.set(id, name);
+        // The id that was typed in full comes first: the tabulator takes the first hit.
+        const exact = found.filter(({ id }) => id === value);
+        const others = found.filter(({ id }) => id !== value);
+        done([...exact, ...others].map((hit) => ({ value: hit.id, label: labelOf(hit, translate) })));
+      },
+      () => done([{ value, label: part(translate('picker.unreachable'), { color: '#b71c1c' }) }]),
+    );
+  };
+  input.autoComplete({ minLength: 0, search });
+}
+
+/** Fills a select with the zones of the site; one that is gone stays visible, so that nothing changes unseen. */
+export async function zoneChoices(select        , chosen        )                {
+  const zones = await ask                                ('gh/zones', {}).catch(() => []);
+  const known = zones.some(({ id }) => id === chosen) || chosen === '';
+  for (const { id, name } of known ? zones : [...zones, { id: chosen, name: chosen }]) {
+    select.append($('<option>').val(id).text(name));
+  }
+  select.val(chosen).trigger('change');
+}
