@@ -76,8 +76,22 @@ async function gateway() {
 async function compound(directory: string, start: DemoStart): Promise<Demo> {
   process.env.GATEHOUSE_DEMO_CARS = '0';
   const demo = await connectDemo(directory, start);
-  closers.push(() => demo.stop());
+  closers.push(async () => {
+    await demo.stop();
+    await ended(demo.pid);
+  });
   return demo;
+}
+/** A detached process tells nobody but the kernel that it has ended. */
+async function ended(pid: number): Promise<void> {
+  const alive = () => {
+    try {
+      return process.kill(pid, 0);
+    } catch {
+      return false;
+    }
+  };
+  while (alive()) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 const gateAt = (port: number | undefined) => ({ host: '127.0.0.1', port: port ?? 0, unit: 1 });
 

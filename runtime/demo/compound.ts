@@ -2,7 +2,7 @@
  * The process of the demo compound: `node runtime/demo/compound.ts <data directory>`. It outlives a killed core, as real
  * devices do, and ends by itself when no core has been connected for a while.
  */
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { systemClock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
@@ -17,7 +17,10 @@ function run(dataDir: string): void {
   const cores = new Set<Socket>();
   let alone: NodeJS.Timeout | undefined;
 
+  let ending = false;
   const end = async (): Promise<void> => {
+    if (ending) return;
+    ending = true;
     clearTimeout(alone);
     server.close();
     for (const core of cores) core.end();
@@ -25,7 +28,7 @@ function run(dataDir: string): void {
   };
   const watch = (): void => {
     clearTimeout(alone);
-    if (cores.size === 0) alone = setTimeout(() => void end(), ALONE_MS);
+    if (cores.size === 0 && !ending) alone = setTimeout(() => void end(), ALONE_MS);
   };
   const answer = async (message: ToCompound): Promise<Record<string, unknown>> => {
     if (message.do === 'start') return { ports: await site.start(message, message.carsMs), pid: process.pid };
@@ -73,7 +76,6 @@ function run(dataDir: string): void {
     watch();
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end());
-  process.on('exit', () => rmSync(path, { force: true }));
 }
 
 const dataDir = process.argv[2];
