@@ -16,7 +16,9 @@ export function createOutputs(parts: { inventory: Inventory; host: DeviceHost; j
   return {
     target(id) {
       const { scenario, profile } = find(id);
-      const settings = Object.entries(scenarioOf(scenario)?.commands ?? {}).filter(([, kind]) => kind.acts === 'setting');
+      const settings = Object.entries(scenarioOf(scenario)?.commands ?? {}).filter(
+        ([, kind]) => kind.acts === 'setting',
+      );
       return { id, scenario, commands: [...Object.keys(profile.commands ?? {}), ...settings.map(([name]) => name)] };
     },
     /** A value from before the device fell silent says nothing about now. */
@@ -26,7 +28,8 @@ export function createOutputs(parts: { inventory: Inventory; host: DeviceHost; j
     },
     command(id, command, input, turn) {
       const { state, reason } = host.view(id);
-      if (state === 'offline') throw new GatehouseError('command.offline', `${id} is offline: ${reason ?? 'no answer'}`);
+      if (state === 'offline')
+        throw new GatehouseError('command.offline', `${id} is offline: ${reason ?? 'no answer'}`);
       return host.command(id, command, input, turn);
     },
     read: (id, points, signal) => host.read(id, points, signal),

@@ -235,7 +235,7 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
     const line = driver.lineOf(address);
     let link = links.get(line);
     if (!link) {
-      link = driver.open(address, { sink, clock, log: log.child({ line }) });
+      link = driver.open(address, { sink, clock, log });
       links.set(line, link);
     }
     entry.line = line;

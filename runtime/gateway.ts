@@ -1,0 +1,405 @@
+/** The composition of the core: the only place that builds things. */
+import { existsSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import { driverOf } from '../drivers/index.ts';
+import { createAccess } from './access/access.ts';
+import { type Alarms, schema as alarmSchema, createAlarms } from './alarms/alarms.ts';
+import { readyText, saying } from './announce.ts';
+import { type Auth, schema as authSchema, openAuth } from './api/auth.ts';
+import { createDeviceListener } from './api/devices-listener.ts';
+import { socketPathFor } from './api/listeners.ts';
+import type { DemoPort } from './api/parts.ts';
+import { createServer, tlsFor } from './api/server.ts';
+import { type Broker, startBroker } from './broker.ts';
+import { systemClock } from './clock.ts';
+import { watchClock } from './clock-quality.ts';
+import { schema as commandSchema, Dispatcher } from './commands/dispatcher.ts';
+import { type Config, isLoopback } from './config.ts';
+import type { Draft } from './contracts/record.ts';
+import type { Demo } from './demo/client.ts';
+import { demoSecrets, startDemo } from './demo/start.ts';
+import { openEvidence } from './devices/evidence.ts';
+import { createHost, type DeviceHost } from './devices/host.ts';
+import { Inventory, schema as inventorySchema } from './devices/inventory.ts';
+import { loadProfiles } from './devices/profiles.ts';
+import { importSite, loadSiteFile, problemText, type SiteProblem } from './devices/site-file.ts';
+import { readSecret } from './devices/uplink-secret.ts';
+import { GatehouseError } from './errors.ts';
+import { CannotStart, EXIT } from './exit.ts';
+import { registerEditor } from './flows/editor-proxy.ts';
+import { type Flows, startFlows } from './flows/supervisor.ts';
+import { Journal } from './journal/journal.ts';
+import { createLog, type Log } from './log.ts';
+import { createOutputs } from './outputs.ts';
+import { createRules, schema as ruleSchema } from './rules/rules.ts';
+import { startUplink, type Uplink } from './uplink/mqtt.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+const DEMO_SITE = fileURLToPath(new URL('./demo/demo-site.yaml', import.meta.url));
+const DEMO_ID = 'demo';
+const BOOTH = fileURLToPath(new URL('./booth/dist/index.html', import.meta.url));
+const MIN_FREE_BYTES = 256 << 20;
+
+export interface Gateway {
+  /** Stops intake, finishes what was accepted, closes the journal (reliability.md V8). */
+  stop(): Promise<void>;
+  /** The journal answers: everything accepted before is durable. */
+  healthy(): Promise<boolean>;
+  readonly log: Log;
+}
+
+/** @throws CannotStart if another gateway answers on this data directory's socket */
+async function refuseSecond(path: string, dataDir: string): Promise<void> {
+  const answered = await new Promise<boolean>((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+  if (answered) throw new CannotStart(EXIT.taken, 'running', [dataDir]);
+}
+
+function refuseFullDisk(dataDir: string): void {
+  const { bavail, bsize } = statfsSync(dataDir);
+  if (bavail * bsize < MIN_FREE_BYTES)
+    throw new CannotStart(EXIT.config, 'diskFull', [`${dataDir}: ${Math.round((bavail * bsize) / 2 ** 20)} MB`]);
+}
+
+function openLog(config: Config): { log: Log; logFile?: string } {
+  if (!config.console) return { log: createLog(config.logLevel) };
+  const logFile = join(config.dataDir, 'log', 'gatehouse.log');
+  mkdirSync(join(config.dataDir, 'log'), { recursive: true, mode: 0o700 });
+  return {
+    log: createLog(config.logLevel, pino.destination({ dest: logFile, append: true, mkdir: true, sync: false })),
+    logFile,
+  };
+}
+
+/** Imports the site into an empty data directory. @returns true in demo mode @throws CannotStart naming line and key */
+async function prepareSite(config: Config, inventory: Inventory, say: (text: string) => void): Promise<boolean> {
+  if (inventory.isEmpty()) {
+    try {
+      await importSite(inventory, loadSiteFile(config.siteFile ?? DEMO_SITE), 'system:start');
+    } catch (error) {
+      if (!(error instanceof GatehouseError) || !error.code.startsWith('site.')) throw error;
+      const problems = (error.detail?.problems ?? []) as SiteProblem[];
+      const lines = problems.flatMap((problem) => [problemText(problem, 'zh'), problemText(problem, 'en')]);
+      throw new CannotStart(EXIT.config, 'siteWrong', lines.length > 0 ? lines : [error.message]);
+    }
+  } else if (config.siteFile !== undefined) {
+    say(saying('siteIgnored'));
+  }
+  const demo = inventory.site().id === DEMO_ID;
+  const hosts = [config.http.host, config.devices.host, config.mqtt.host];
+  if (demo && !hosts.every(isLoopback)) throw new CannotStart(EXIT.config, 'demoLoopback', hosts);
+  return demo;
+}
+
+const stepped = (delta: number): Draft => ({
+  lane: 'L1',
+  kind: 'event',
+  scenario: 'gateway',
+  device: '',
+  name: 'clock.stepped',
+  data: { delta },
+  actor: 'system:clock',
+});
+
+/** A journal that had to begin anew is an alarm, not only a record. */
+async function tellRecovery({ started }: Journal, alarms: Alarms): Promise<void> {
+  if (started.reason === undefined || started.reason === 'first') return;
+  const about = { device: '', scenario: 'gateway', zone: '', kind: 'journalRecovered', actor: 'system:journal' };
+  await alarms.raise({
+    ...about,
+    data: { reason: started.reason, ...(started.quarantine ? { quarantine: started.quarantine } : {}) },
+  });
+  await alarms.clear('', 'journalRecovered', undefined, about.actor);
+}
+
+/** Devices of the inventory run in the host, and follow every change. */
+function hostDevices(
+  inventory: Inventory,
+  host: DeviceHost,
+  alarms: Alarms,
+  log: Log,
+  broker: () => Broker | undefined,
+): () => void {
+  for (const device of inventory.devices()) host.attach(device);
+  let turn: Promise<unknown> = Promise.resolve();
+  return inventory.onChange((changes) => {
+    for (const change of changes) {
+      if (change.kind !== 'device') continue;
+      turn = turn
+        .then(async () => {
+          await host.detach(change.id);
+          if (change.after) {
+            host.attach(change.after);
+            return;
+          }
+          broker()?.disconnect(change.id);
+          const standing = alarms.open().filter((alarm) => alarm.device === change.id);
+          await Promise.all(
+            standing.map((alarm) => alarms.clear(change.id, alarm.kind, undefined, 'system:inventory')),
+          );
+        })
+        .catch((error: unknown) =>
+          log.error({ err: error, device: change.id }, 'a changed device could not be taken over'),
+        );
+    }
+  });
+}
+
+async function openBroker(
+  config: Config,
+  inventory: Inventory,
+  host: DeviceHost,
+  journal: Journal,
+  log: Log,
+): Promise<Broker> {
+  const { host: address, port } = config.mqtt;
+  const tls = await tlsFor(address, { config, clock: systemClock, log });
+  const refused = (error: unknown) => log.error({ err: error }, 'a refusal of the device broker could not be recorded');
+  try {
+    return await startBroker({
+      host: address,
+      port,
+      ...(tls === undefined ? {} : { tls }),
+      plainDevices: inventory.site().network?.plainDevices ?? false,
+      log: log.child({ part: 'broker' }),
+      clock: systemClock,
+      devices: { exists: (id) => inventory.device(id) !== undefined, secretOf: (id) => inventory.secretOf(id) },
+      async onMessage(device, topic, body) {
+        await host.pushed(device, { topic, body });
+      },
+      onRefused(refusal) {
+        journal
+          .append({
+            lane: 'L0',
+            kind: 'audit',
+            scenario: 'gateway',
+            device: refusal.device,
+            name: 'broker.refused',
+            data: refusal,
+            actor: 'system:broker',
+          })
+          .catch(refused);
+      },
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new GatehouseError(
+      'http.port_taken',
+      `Another program uses ${address}:${port}; stop it or choose another with GATEHOUSE_MQTT=${address}:<port>`,
+    );
+  }
+}
+
+interface UplinkParts {
+  readonly config: Config;
+  readonly inventory: Inventory;
+  readonly journal: Journal;
+  readonly alarms: Alarms;
+  readonly log: Log;
+}
+
+function startUplinks({ config, inventory, journal, alarms, log }: UplinkParts): Uplink[] {
+  const site = inventory.site();
+  const wanted = [
+    ...(site.uplinks ?? []),
+    ...(config.uplink === undefined ? [] : [{ id: 'default', url: config.uplink }]),
+  ];
+  return wanted.map((uplink) => {
+    const username = 'username' in uplink && uplink.username !== undefined ? readSecret(uplink.username) : undefined;
+    const password = 'password' in uplink && uplink.password !== undefined ? readSecret(uplink.password) : undefined;
+    return startUplink({
+      id: uplink.id,
+      url: uplink.url,
+      ...(username === undefined ? {} : { credentials: { username, password: password ?? '' } }),
+      ...('filter' in uplink && uplink.filter !== undefined ? { filter: uplink.filter } : {}),
+      site: site.id,
+      gateway: journal.gateway,
+      version,
+      journal,
+      clock: systemClock,
+      log,
+      report({ kind, active, detail }) {
+        const about = { device: `uplink-${uplink.id}`, scenario: 'gateway', zone: '', kind, actor: 'system:uplink' };
+        const told = active
+          ? alarms.raise({ ...about, data: detail })
+          : alarms.clear(about.device, kind, undefined, about.actor);
+        told.catch((error: unknown) => log.error({ err: error }, 'an uplink alarm could not be recorded'));
+      },
+    });
+  });
+}
+
+interface FlowParts {
+  readonly config: Config;
+  readonly journal: Journal;
+  readonly alarms: Alarms;
+  readonly auth: Auth;
+  readonly socket: string;
+  readonly log: Log;
+}
+
+function superviseFlows({ config, journal, alarms, auth, socket, log }: FlowParts): Flows {
+  const about = { device: 'flows', scenario: 'gateway', zone: '', kind: 'flowsDown', actor: 'system:flows' };
+  return startFlows({
+    directory: join(config.dataDir, 'flows'),
+    secrets: join(config.dataDir, 'secrets'),
+    socket,
+    token: auth.flowToken,
+    log: log.child({ part: 'flows' }),
+    clock: systemClock,
+    onChange({ status, reason, detail, alarm }) {
+      const why = { ...(reason === undefined ? {} : { reason }), ...(detail === undefined ? {} : { detail }) };
+      const state: Draft = {
+        lane: 'L2',
+        kind: 'state',
+        scenario: 'gateway',
+        device: 'flows',
+        name: 'flows',
+        data: { state: status.state, restarts: status.restarts, ...why },
+        actor: about.actor,
+      };
+      const told = alarm
+        ? alarms.raise({ ...about, data: why })
+        : alarms.clear(about.device, about.kind, undefined, about.actor);
+      Promise.all([journal.append(state), told]).catch((error: unknown) =>
+        log.warn({ err: error }, 'the state of the flows could not be recorded'),
+      );
+    },
+  });
+}
+
+const demoPort = (demo: Demo): DemoPort => ({
+  async play(action, body) {
+    await demo.do(action, { ...body });
+  },
+});
+
+/** Builds everything, in the order of dependence, and starts it. @returns what stops it: intake first, the journal last */
+export async function startGateway(config: Config, say: (text: string) => void): Promise<Gateway> {
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  refuseFullDisk(config.dataDir);
+  await refuseSecond(socketPathFor(config.dataDir), config.dataDir);
+  const clock = systemClock;
+  const { log, logFile } = openLog(config);
+  const stack = new AsyncDisposableStack();
+  /** Undone in reverse order: intake first, the journal last (reliability.md V8). */
+  const onStop = (undo: () => unknown) => stack.defer(async () => void (await undo()));
+  try {
+    const quality = watchClock(clock, (delta) => void journal.append(stepped(delta)));
+    onStop(() => quality.stop());
+    const journal = await Journal.open({
+      directory: config.dataDir,
+      clock,
+      log,
+      clockQuality: quality.quality,
+      schema: [alarmSchema, ruleSchema, commandSchema, inventorySchema, authSchema],
+    });
+    stack.use(journal);
+
+    const inventory = Inventory.open(journal, { profiles: loadProfiles(), driverOf });
+    const demo = await prepareSite(config, inventory, say);
+    const alarms = createAlarms({ journal, clock });
+    onStop(() => alarms.stop());
+    await tellRecovery(journal, alarms);
+    let compound: Demo | undefined;
+    onStop(() => compound?.stop()); // after the host: devices that go with us are not offline
+    const host = createHost({
+      journal,
+      alarms,
+      evidence: openEvidence(join(config.dataDir, 'evidence')),
+      driverOf,
+      clock,
+      log,
+    });
+    onStop(() => host.close());
+    const outputs = createOutputs({ inventory, host, journal });
+    const dispatcher = new Dispatcher({ journal, outputs, clock, log });
+    onStop(() => dispatcher.stop());
+    const access = createAccess({ inventory, journal, clock });
+    const rules = createRules({ journal, alarms, site: inventory.siteView(), clock, log });
+    await rules.start();
+    onStop(() => rules.stop());
+
+    const loopbackOnly = [config.http, config.devices, config.mqtt].every(({ host: name }) => isLoopback(name));
+    const mode = demo ? 'demo' : 'site';
+    const auth = stack.use(
+      await openAuth({
+        journal,
+        clock,
+        log,
+        directory: config.dataDir,
+        mode,
+        loopbackOnly,
+        siteWords: [inventory.site().name],
+      }),
+    );
+    const secrets = demo ? await auth.accounts.createDemo(demoSecrets(config)) : undefined;
+
+    let flows: Flows | undefined;
+    let uplinks: Uplink[] = [];
+    let ready = false;
+    const parts = { config, clock, log, version, journal, auth, inventory, access, dispatcher, alarms, host };
+    const api = await createServer({
+      ...parts,
+      flows: () => flows,
+      uplinks: () => uplinks.map((uplink) => uplink.status()),
+      demo: () => compound && demoPort(compound),
+      editor: (app) => registerEditor(app, { flows: () => flows, journal }),
+      clockQuality: quality.quality,
+      ready: () => ready,
+    });
+    const listener = createDeviceListener(parts, await tlsFor(config.devices.host, parts));
+    const pushPort = await listener.listen();
+    onStop(() => listener.close());
+    const broker = await openBroker(config, inventory, host, journal, log);
+    onStop(() => broker.close());
+    const devicesUrl = `${isLoopback(config.devices.host) ? 'http' : 'https'}://${config.devices.host}:${pushPort}`;
+    if (demo) {
+      compound = await startDemo(inventory, {
+        dataDir: config.dataDir,
+        devices: devicesUrl,
+        mqtt: { host: config.mqtt.host, port: broker.port },
+      });
+    }
+    onStop(hostDevices(inventory, host, alarms, log, () => broker));
+    const { scheme, host: httpHost, port } = await api.listen();
+    onStop(() => api.close());
+    await dispatcher.recover();
+    flows = superviseFlows({ config, journal, alarms, auth, socket: api.socketPath, log });
+    onStop(() => flows?.stop());
+    uplinks = startUplinks({ config, inventory, journal, alarms, log });
+    onStop(() => Promise.all(uplinks.map((uplink) => uplink.stop())));
+    ready = true;
+
+    const url = `${scheme}://${httpHost}:${port}`;
+    const mqtt = `${isLoopback(config.mqtt.host) ? 'mqtt' : 'mqtts'}://${config.mqtt.host}:${broker.port}`;
+    process.send?.({ listening: { url, devices: devicesUrl, mqtt } });
+    const setupCode = auth.setupCode();
+    say(
+      readyText({
+        url,
+        devices: devicesUrl,
+        mqtt,
+        boothBuilt: existsSync(BOOTH),
+        ...(setupCode === undefined ? {} : { setupCode }),
+        ...(secrets === undefined ? {} : { demo: secrets }),
+        ...(logFile === undefined ? {} : { logFile }),
+      }),
+    );
+    log.info({ url, gateway: journal.gateway, epoch: journal.epoch, mode }, 'ready');
+    return { stop: () => stack.disposeAsync(), healthy: async () => (await journal.append()).length === 0, log };
+  } catch (error) {
+    await stack.disposeAsync().catch((later: unknown) => log.error({ err: later }, 'closing after a failed start'));
+    throw error;
+  }
+}
