@@ -1,5 +1,6 @@
 /** The part of a node that hands out records: follows, drops what is too old to act on, shows how it goes. */
 import type { JournalRecord } from '../runtime/contracts/record.ts';
+import { NodeFailure } from './failures.ts';
 import type { Gateway } from './gateway.ts';
 import type { Light } from './light.ts';
 import { messageOf } from './message.ts';
@@ -52,8 +53,14 @@ export function followLink(gateway: Gateway, light: Light, scenarios: readonly s
       if (!online) return;
       // What was so before we came; the stream tells what changes from here.
       gateway.device(device).then(
-        ({ link }) => show(link.state, link.since),
-        () => light.set({ unconfigured: true }), // no such device, or not any more
+        ({ link }) => {
+          light.set({ unconfigured: undefined });
+          show(link.state, link.since);
+        },
+        (error: unknown) => {
+          // No such device, or not any more; a gateway that is away says nothing about that.
+          if (error instanceof NodeFailure && error.code === 'GH_BAD_INPUT') light.set({ unconfigured: true });
+        },
       );
     },
   });
