@@ -98,6 +98,8 @@ export interface Parts {
   /** True once the gateway does its work; until then `/readyz` says 503. */
   readonly ready?: () => boolean;
   readonly limits?: Partial<Limits>;
+  /** Compares every answer with its schema; for tests. */
+  readonly checkAnswers?: boolean;
   /** The built booth app; default: where `vite build` puts it. */
   readonly boothDirectory?: string;
 }

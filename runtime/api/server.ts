@@ -29,7 +29,7 @@ import { streamRoutes } from './routes/stream.ts';
 import { userRoutes } from './routes/users.ts';
 import { createStreams } from './streams.ts';
 import { type KeyPair, keyPair } from './tls.ts';
-import { type TypeBoxProvider, validatorCompiler } from './validation.ts';
+import { serializerCompiler, type TypeBoxProvider, validatorCompiler } from './validation.ts';
 
 export const API_BASE = '/api/v1';
 
@@ -93,8 +93,7 @@ async function createApp(parts: Parts, limits: Limits) {
     forceCloseConnections: true,
   }).withTypeProvider<TypeBoxProvider>();
   app.setValidatorCompiler(validatorCompiler);
-  // Response schemas are for the documents and the tests; what a handler returns is sent as it is.
-  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.setSerializerCompiler(serializerCompiler(parts.checkAnswers ?? false));
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     ['application/json', 'application/*+json'],

@@ -3,7 +3,7 @@
  * and no faster than it takes it, then goes over to the records as they are committed: without a gap, because committed
  * records are readable before they are announced, and without a duplicate, because each follower knows its place.
  */
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { every } from '../clock.ts';
 import { formatPosition, type JournalRecord, type Position } from '../contracts/record.ts';
 import { GatehouseError, reasonOf } from '../errors.ts';
@@ -25,13 +25,7 @@ export interface Streams {
    * @param after last record the client has; undefined: only what comes from now on.
    * @throws GatehouseError `stream.limit` before anything was written
    */
-  open(request: {
-    caller: Caller;
-    filter: LiveFilter;
-    after: Position | undefined;
-    response: ServerResponse;
-    headers: OutgoingHttpHeaders;
-  }): void;
+  open(request: { caller: Caller; filter: LiveFilter; after: Position | undefined; response: ServerResponse }): void;
   count(): number;
   /** Ends all; the clients come back with their last id. */
   close(): void;
@@ -129,7 +123,7 @@ export function createStreams({ parts, limits }: RouteContext): Streams {
   }
 
   return {
-    open({ caller, filter, after, response, headers }) {
+    open({ caller, filter, after, response }) {
       const keyOf = ({ via, actor }: Caller) => (via === 'flow' ? via : actor);
       const own = [...followers].filter((other) => keyOf(other.caller) === keyOf(caller)).length;
       const most = caller.via === 'flow' ? limits.flowStreams : limits.streamsPerUser;
@@ -146,7 +140,7 @@ export function createStreams({ parts, limits }: RouteContext): Streams {
         stalled: 0,
       };
       followers.add(follower);
-      response.writeHead(200, headers);
+      response.writeHead(200);
       response.once('close', () => followers.delete(follower));
       response.write(unknown ? `event: reset\ndata: {"head":"${formatPosition(head)}"}\n\n` : beatText(parts));
       catchUp(follower).catch((error: unknown) => {

@@ -2,7 +2,7 @@
  * Validation of everything that comes in over HTTP, compiled from the TypeBox schema of the route. Nothing is coerced
  * but query strings, where all values arrive as text.
  */
-import type { FastifySchemaCompiler } from 'fastify';
+import type { FastifySchemaCompiler, FastifySerializerCompiler } from 'fastify';
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { GatehouseError } from '../errors.ts';
@@ -13,6 +13,24 @@ export interface TypeBoxProvider {
   readonly validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown;
   readonly serializer: unknown;
 }
+
+/**
+ * What a handler returns is sent as it is; response schemas are for the documents.
+ * @param check for tests: an answer that is not what the documents promise is an error.
+ */
+export const serializerCompiler =
+  (check: boolean): FastifySerializerCompiler<TSchema> =>
+  ({ schema, method, url }) => {
+    if (!check) return (data) => JSON.stringify(data);
+    const validator = Compile(schema);
+    return (data) => {
+      // What counts is what is sent: `undefined` is not.
+      const text = JSON.stringify(data);
+      const sent: unknown = JSON.parse(text);
+      if (validator.Check(sent)) return text;
+      throw new Error(`${method} ${url}: ${JSON.stringify(validator.Errors(sent))} in ${text}`);
+    };
+  };
 
 const MAX_FIELDS_NAMED = 10;
 

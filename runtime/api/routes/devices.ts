@@ -83,7 +83,7 @@ export function deviceRoutes(app: App, { parts }: RouteContext): void {
     },
     async (request) => {
       const caller = callerOf(request);
-      sameKey('id', request.params.id, request.body.id);
+      sameKey(request.params.id, request.body.id);
       const device = await inventory.putDevice(request.body as DeviceInput, caller.actor, { create: false });
       return view(device, caller, request.hostname);
     },
@@ -103,11 +103,9 @@ export function deviceRoutes(app: App, { parts }: RouteContext): void {
 }
 
 /** @throws GatehouseError `http.invalid`: nothing is renamed by the way */
-export function sameKey(field: string, inPath: string, inBody: string): void {
+export function sameKey(inPath: string, inBody: string): void {
   if (inPath === inBody) return;
-  throw new GatehouseError('http.invalid', `body: ${field} is ${inBody}, the address says ${inPath}`, {
-    detail: { fields: [{ field, message: 'differs from the address' }] },
-  });
+  throw new GatehouseError('http.invalid', `body: names ${inBody}, the address says ${inPath}`);
 }
 
 /** @param hostname by which the caller reached us, for push addresses of a listener on all interfaces */

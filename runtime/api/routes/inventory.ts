@@ -1,6 +1,16 @@
 /** Zones, people, vehicles and credentials: four resources of one shape. */
-import { type Static, type TObject, Type } from 'typebox';
-import { credentialInput, deviceId, personInput, vehicleInput, zoneInput } from '../../contracts/api.ts';
+import { type TObject, type TString, Type } from 'typebox';
+import {
+  type Credential,
+  credentialInput,
+  deviceId,
+  type Person,
+  personInput,
+  type Vehicle,
+  vehicleInput,
+  type Zone,
+  zoneInput,
+} from '../../contracts/api.ts';
 import { GatehouseError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { maskCredential, maskPerson, maskVehicle } from '../masking.ts';
@@ -16,20 +26,20 @@ interface Query {
   readonly limit?: number;
 }
 /** One kind of entry: its key, its words in addresses and operations, and what the inventory does with it. */
-interface Resource<S extends TObject> {
+interface Resource<T> {
   readonly path: string;
   readonly singular: string;
   readonly plural: string;
-  readonly schema: S;
-  readonly key: keyof Static<S> & string;
-  readonly keySchema: typeof deviceId;
+  readonly schema: TObject;
+  readonly keySchema: TString;
   readonly read: Right;
   readonly write: Right;
-  readonly list: (query: Query) => readonly Static<S>[];
-  readonly get: (key: string) => Static<S> | undefined;
-  readonly put: (entry: Static<S>, actor: string, options: { create: boolean }) => Promise<Static<S>>;
+  readonly keyOf: (entry: T) => string;
+  readonly list: (query: Query) => readonly T[];
+  readonly get: (key: string) => T | undefined;
+  readonly put: (entry: T, actor: string, options: { create: boolean }) => Promise<T>;
   readonly remove: (key: string, actor: string) => Promise<void>;
-  readonly mask: (entry: Static<S>, mask: Mask) => Static<S>;
+  readonly mask: (entry: T, mask: Mask) => T;
 }
 
 const listQuery = Type.Object(
@@ -42,12 +52,12 @@ const listQuery = Type.Object(
 );
 
 export function inventoryRoutes(app: App, { parts: { inventory } }: RouteContext): void {
-  resource(app, {
+  resource<Zone>(app, {
     path: 'zones',
     singular: 'Zone',
     plural: 'Zones',
     schema: zoneInput,
-    key: 'id',
+    keyOf: ({ id }) => id,
     keySchema: deviceId,
     read: 'live.read',
     write: 'zone.write',
@@ -59,58 +69,58 @@ export function inventoryRoutes(app: App, { parts: { inventory } }: RouteContext
         .slice(0, limit),
     get: (id) => inventory.zone(id),
     put: (zone, actor, options) => inventory.putZone(zone, actor, options),
-    remove: inventory.deleteZone,
+    remove: (key, actor) => inventory.deleteZone(key, actor),
     mask: (zone) => zone,
   });
-  resource(app, {
+  resource<Person>(app, {
     path: 'people',
     singular: 'Person',
     plural: 'People',
     schema: personInput,
-    key: 'id',
+    keyOf: ({ id }) => id,
     keySchema: deviceId,
     read: 'people.read',
     write: 'people.write',
     list: (query) => inventory.people(query),
     get: (id) => inventory.person(id),
     put: (person, actor, options) => inventory.putPerson(person, actor, options),
-    remove: inventory.deletePerson,
+    remove: (key, actor) => inventory.deletePerson(key, actor),
     mask: maskPerson,
   });
-  resource(app, {
+  resource<Vehicle>(app, {
     path: 'vehicles',
     singular: 'Vehicle',
     plural: 'Vehicles',
     schema: vehicleInput,
-    key: 'plate',
+    keyOf: ({ plate }) => plate,
     keySchema: Type.String({ minLength: 1, maxLength: 16 }),
     read: 'people.read',
     write: 'people.write',
     list: (query) => inventory.vehicles(query),
     get: (plate) => inventory.vehicle(plate),
     put: (vehicle, actor, options) => inventory.putVehicle(vehicle, actor, options),
-    remove: inventory.deleteVehicle,
+    remove: (key, actor) => inventory.deleteVehicle(key, actor),
     mask: maskVehicle,
   });
-  resource(app, {
+  resource<Credential>(app, {
     path: 'credentials',
     singular: 'Credential',
     plural: 'Credentials',
     schema: credentialInput,
-    key: 'id',
+    keyOf: ({ id }) => id,
     keySchema: deviceId,
     read: 'people.read',
     write: 'people.write',
     list: (query) => inventory.credentials(query),
     get: (id) => inventory.credential(id),
     put: (credential, actor, options) => inventory.putCredential(credential, actor, options),
-    remove: inventory.deleteCredential,
+    remove: (key, actor) => inventory.deleteCredential(key, actor),
     mask: maskCredential,
   });
 }
 
-function resource<S extends TObject>(app: App, of: Resource<S>): void {
-  const { path, singular, plural, schema, key } = of;
+function resource<T>(app: App, of: Resource<T>): void {
+  const { path, singular, plural, schema } = of;
   const tags = [path];
   const params = Type.Object({ key: of.keySchema }, closed);
   const byKey = `/${path}/:key`;
@@ -147,7 +157,7 @@ function resource<S extends TObject>(app: App, of: Resource<S>): void {
       schema: { operationId: `create${singular}`, tags, body: schema, response: { 201: schema } },
     },
     async (request, reply) =>
-      reply.code(201).send(await of.put(request.body as Static<S>, callerOf(request).actor, { create: true })),
+      reply.code(201).send(await of.put(request.body as T, callerOf(request).actor, { create: true })),
   );
 
   app.put(
@@ -157,8 +167,8 @@ function resource<S extends TObject>(app: App, of: Resource<S>): void {
       schema: { operationId: `change${singular}`, tags, params, body: schema, response: { 200: schema } },
     },
     (request) => {
-      const entry = request.body as Static<S>;
-      sameKey(key, request.params.key, String(entry[key]));
+      const entry = request.body as T;
+      sameKey(request.params.key, of.keyOf(entry));
       return of.put(entry, callerOf(request).actor, { create: false });
     },
   );

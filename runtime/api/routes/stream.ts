@@ -29,17 +29,16 @@ export function streamRoutes(app: App, { parts }: RouteContext, streams: Streams
       // What the browser last saw is newer than the address it was opened with.
       const place = request.headers['last-event-id'] || after;
       const { kind, ...live } = queryFor(filter, caller, parts.clock.now(), parts.inventory.site().timeZone);
+      for (const [name, value] of Object.entries(reply.getHeaders())) {
+        if (value !== undefined) reply.raw.setHeader(name, value);
+      }
+      reply.raw.setHeader('content-type', 'text/event-stream; charset=utf-8');
+      reply.raw.setHeader('cache-control', 'no-store');
       streams.open({
         caller,
         filter: { ...live, ...(kind === undefined ? {} : { kind }) },
         after: place === undefined ? undefined : positionOf(place),
         response: reply.raw,
-        headers: {
-          ...reply.getHeaders(),
-          'content-type': 'text/event-stream; charset=utf-8',
-          'cache-control': 'no-store',
-          'x-accel-buffering': 'no',
-        },
       });
       reply.hijack();
     },
