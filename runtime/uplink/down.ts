@@ -1,0 +1,112 @@
+/**
+ * What comes down from a platform: which encoding it takes, what it wants repeated, and commands. A command acts on gates,
+ * so nothing that is not authorised passes, and no uplink has a key for signed commands: each is refused, answered and
+ * audited (reliability.md C8, C10).
+ */
+import type { Clock } from '../clock.ts';
+import type { Draft } from '../contracts/record.ts';
+import { reasonOf } from '../errors.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Log } from '../log.ts';
+import type { UplinkTopics } from './topics.ts';
+
+const MAX_BYTES = 65_536;
+/** Messages heeded in a minute, each of which may cause an audit record and an answer; more are only counted. */
+const PER_MINUTE = 30;
+
+export interface DownOptions {
+  readonly uplink: string;
+  readonly topics: UplinkTopics;
+  readonly journal: Pick<Journal, 'append'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Publishes on `up/reply`. */
+  answer(body: object): Promise<void>;
+  /** @returns the id of the replay if it was accepted */
+  replay(body: unknown): Promise<string | undefined>;
+  accept(encodings: readonly string[]): void;
+}
+
+export function createDown({ uplink, topics, journal, clock, log, answer, replay, accept }: DownOptions) {
+  let heeded = 0;
+  let suppressed = 0;
+  let cancel: (() => void) | undefined;
+
+  function audit(name: string, data: object): void {
+    const draft: Draft = {
+      lane: 'L0',
+      kind: 'audit',
+      scenario: 'gateway',
+      device: '',
+      name,
+      data: { uplink, ...data },
+      actor: `platform:${uplink}`,
+    };
+    journal.append(draft).catch((error: unknown) => log.error({ err: error, name }, 'audit record not written'));
+  }
+  /** False once there have been too many in this minute. */
+  function heed(): boolean {
+    cancel ??= clock.after(60_000, () => {
+      cancel = undefined;
+      if (suppressed > 0) audit('uplink.input.suppressed', { count: suppressed });
+      heeded = 0;
+      suppressed = 0;
+    });
+    if (heeded++ < PER_MINUTE) return true;
+    suppressed++;
+    return false;
+  }
+
+  async function command(body: unknown): Promise<void> {
+    const { id, device, command: name } = fieldsOf(body);
+    const detail = 'this uplink has no key for commands';
+    audit('uplink.command.refused', { command: text(id), device: text(device), name: text(name), reason: detail });
+    await answer({ command: text(id), state: 'refused', code: 'command.forbidden', detail });
+  }
+
+  return {
+    /** @param retained as the broker marked it: true for what was there before we came. */
+    async message(topic: string, payload: Buffer, retained: boolean): Promise<void> {
+      if (!heed()) return;
+      if (topic === topics.command && retained) {
+        audit('uplink.command.retained', { bytes: payload.length }); // nobody knows how old it is
+        return;
+      }
+      const body = payload.length > MAX_BYTES ? undefined : parse(payload);
+      try {
+        if (topic === topics.accept) {
+          const { encoding } = fieldsOf(body);
+          accept(Array.isArray(encoding) ? encoding.map(String) : []);
+        } else if (body === undefined) {
+          if (payload.length > 0) audit('uplink.input.invalid', { topic, bytes: payload.length });
+        } else if (topic === topics.command) {
+          await command(body);
+        } else if (topic === topics.replay) {
+          const accepted = await replay(body);
+          if (accepted !== undefined) audit('uplink.replay.requested', { replay: accepted, request: body });
+        }
+      } catch (error) {
+        log.warn({ topic, reason: reasonOf(error) }, 'answer not sent');
+      }
+    },
+    stop(): void {
+      cancel?.();
+      if (suppressed > 0) audit('uplink.input.suppressed', { count: suppressed });
+    },
+  };
+}
+
+function parse(payload: Buffer): unknown {
+  try {
+    return JSON.parse(payload.toString());
+  } catch {
+    return undefined; // told by the caller
+  }
+}
+
+const fieldsOf = (body: unknown): Readonly<Record<string, unknown>> =>
+  typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+
+/** Foreign text for a record: at most 64 characters, none of them control characters. */
+const text = (value: unknown): string =>
+  typeof value === 'string' ? value.replaceAll(/\p{Cc}/gu, '\uFFFD').slice(0, 64) : '';

@@ -1,0 +1,237 @@
+/**
+ * An uplink: the journal's records on their way to one platform over MQTT (design.md 5, reliability.md section 4). This file
+ * keeps the connection; sender.ts decides what goes over it.
+ */
+import { type Clock, delay, every } from '../clock.ts';
+import type { Status } from '../contracts/api.ts';
+import { reasonOf } from '../errors.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Log } from '../log.ts';
+import { type Connection, connect, type MqttVersion } from './connection.ts';
+import { createDown } from './down.ts';
+import type { RecordFilter } from './reader.ts';
+import { createReplays } from './replay.ts';
+import { createRetry, createTakeovers, type Ending } from './retry.ts';
+import { createSender, sentLanes } from './sender.ts';
+import { type Credentials, parseAddress, type Server, uplinkTopics } from './topics.ts';
+
+export type UplinkStatus = Status['uplinks'][number];
+/** An alarm of the gateway's own contract, to raise or to clear; told only when it changes. */
+export interface UplinkAlarm {
+  readonly kind: 'uplinkOffline' | 'uplinkRefused' | 'duplicateClient';
+  readonly active: boolean;
+  readonly detail: { readonly uplink: string; readonly reason?: string };
+}
+
+export interface UplinkTiming {
+  readonly keepaliveSeconds: number;
+  readonly connectMs: number;
+  readonly pubackMs: number;
+  /** Without a connection for so long, the alarm is raised. */
+  readonly offlineMs: number;
+  /** The status is published again, with the head of the journal. */
+  readonly statusMs: number;
+}
+const defaultTiming: UplinkTiming = {
+  keepaliveSeconds: 30,
+  connectMs: 15_000,
+  pubackMs: 15_000,
+  offlineMs: 30_000,
+  statusMs: 60_000,
+};
+
+export interface UplinkOptions {
+  readonly id: string;
+  /** `mqtt://host:port` or `mqtts://…`, several servers of one cluster in a comma list. */
+  readonly url: string;
+  readonly credentials?: Credentials;
+  /** PEM of the authority behind the servers' certificates, when it is not one of the system's. */
+  readonly ca?: string;
+  /** What this platform gets; by default everything but L4, which is never sent. */
+  readonly filter?: RecordFilter;
+  readonly site: string;
+  readonly gateway: string;
+  readonly version: string;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly log: Log;
+  report(alarm: UplinkAlarm): void;
+  readonly timing?: Partial<UplinkTiming>;
+}
+
+export interface Uplink {
+  status(): UplinkStatus;
+  /** Says goodbye and saves the places; a second at most for what is on its way. */
+  stop(): Promise<void>;
+}
+
+const GOODBYE_MS = 1000;
+const CHECK_MS = 5000;
+
+/** @throws GatehouseError `uplink.topic`, `config.invalid` */
+export function startUplink(options: UplinkOptions): Uplink {
+  const { id, clock, gateway, journal } = options;
+  const log = options.log.child({ uplink: id });
+  const timing = { ...defaultTiming, ...options.timing };
+  const topics = uplinkTopics(options.site, gateway);
+  const { servers, ...named } = parseAddress(options.url);
+  const credentials = options.credentials ?? named.credentials;
+  const filter = {
+    ...options.filter,
+    lanes: sentLanes.filter((lane) => options.filter?.lanes?.includes(lane) ?? true),
+  };
+  const sender = createSender({ uplink: id, gateway, filter, topics, journal, clock, log });
+  const reply = (body: object) => sender.publish(topics.reply, JSON.stringify({ gateway, ...body }));
+  const replays = createReplays(
+    journal,
+    filter,
+    clock,
+    log,
+    (stretch, replay) => sender.repeat(stretch, replay),
+    reply,
+  );
+  const down = createDown({
+    uplink: id,
+    topics,
+    journal,
+    clock,
+    log,
+    answer: reply,
+    replay: replays.request,
+    accept: (encodings) => sender.compress(encodings.includes('zstd')),
+  });
+
+  let state: Pick<UplinkStatus, 'state' | 'since' | 'reason'> = { state: 'connecting', since: clock.now() };
+  let downSince: number | undefined = clock.mono();
+  function enter(next: UplinkStatus['state'], reason?: string): void {
+    const since = state.state === next ? state.since : clock.now();
+    state = { state: next, since, ...(reason === undefined ? {} : { reason }) };
+    downSince = next === 'online' ? undefined : (downSince ?? clock.mono());
+  }
+
+  const takeovers = createTakeovers(clock);
+  const raised = new Set<UplinkAlarm['kind']>();
+  function alarm(kind: UplinkAlarm['kind'], active: boolean): void {
+    if (raised.has(kind) === active) return;
+    if (active) raised.add(kind);
+    else raised.delete(kind);
+    options.report({ kind, active, detail: { uplink: id, ...(state.reason ? { reason: state.reason } : {}) } });
+  }
+  function checkAlarms(): void {
+    alarm('duplicateClient', takeovers.duplicate);
+    if (downSince !== undefined && clock.mono() - downSince >= timing.offlineMs) alarm('uplinkOffline', true);
+  }
+
+  const publishStatus = (what: object) =>
+    sender
+      .publish(
+        topics.status,
+        JSON.stringify({
+          gateway,
+          at: clock.now(),
+          version: options.version,
+          epoch: journal.epoch,
+          head: journal.head().seq,
+          filter,
+          ...what,
+        }),
+        true,
+      )
+      .catch((error: unknown) => log.debug({ reason: reasonOf(error) }, 'status not published'));
+  const beat = () => void publishStatus({ state: 'online' });
+
+  const stopping = new AbortController();
+  let connection: Connection | undefined;
+
+  async function serve(line: Connection): Promise<Ending> {
+    connection = line;
+    takeovers.connected();
+    enter('online');
+    sender.begin(line);
+    beat();
+    const stopBeat = every(clock, timing.statusMs, beat);
+    line.subscribe([topics.command, topics.replay, topics.accept]).then(
+      (refused) => {
+        if (refused.length > 0) log.warn({ refused }, 'the platform does not let us listen');
+        alarm('uplinkOffline', false); // it has taken and answered: earlier trouble is over
+        alarm('uplinkRefused', false);
+        replays.resume();
+      },
+      (error: unknown) => log.debug({ reason: reasonOf(error) }, 'not subscribed'),
+    );
+    const ending = await line.ended;
+    connection = undefined;
+    stopBeat();
+    sender.end(ending);
+    return ending;
+  }
+
+  const attempt = (server: Server, version: MqttVersion) =>
+    connect({
+      server,
+      version,
+      clientId: `gh-${gateway}-${id}`,
+      ...(credentials ? { credentials } : {}),
+      ...(options.ca ? { ca: options.ca } : {}),
+      will: { topic: topics.status, payload: JSON.stringify({ gateway, state: 'offline' }) },
+      keepaliveSeconds: timing.keepaliveSeconds,
+      connectMs: timing.connectMs,
+      pubackMs: timing.pubackMs,
+      clock,
+      signal: stopping.signal,
+      onMessage: (topic, payload, retained) => void down.message(topic, payload, retained),
+    });
+
+  let spoken: MqttVersion = 5;
+  /** MQTT 5 first, 3.1.1 where it is refused; what worked is remembered until it is refused in its turn. */
+  async function dial(server: Server): Promise<Connection | Ending> {
+    const first = await attempt(server, spoken);
+    if (!('kind' in first) || first.kind !== 'version') return first;
+    const other = spoken === 5 ? 4 : 5;
+    const second = await attempt(server, other);
+    if (!('kind' in second)) spoken = other;
+    else if (second.kind === 'version') return { ...second, kind: 'refused' };
+    return second;
+  }
+
+  async function run(): Promise<void> {
+    const retry = createRetry(servers.length);
+    for (let turn = 0; !stopping.signal.aborted; turn++) {
+      const server = servers[turn % servers.length];
+      if (!server) return;
+      const to = `${server.host}:${server.port}`;
+      const answer = await dial(server);
+      const stands = !('kind' in answer);
+      if (stands && stopping.signal.aborted) return answer.end();
+      if (stands) log.info({ server: to, mqtt: answer.version === 5 ? '5' : '3.1.1' }, 'uplink connected');
+      const ending = stands ? await serve(answer) : answer;
+      if (stopping.signal.aborted) return;
+      const { kind, reason, stoodMs } = ending;
+      log.info({ server: to, kind, reason, stoodMs: Math.round(stoodMs) }, 'uplink down');
+      takeovers.ended(ending);
+      enter(kind === 'refused' ? 'refused' : 'offline', `${to}: ${reason}`);
+      if (kind === 'refused') alarm('uplinkRefused', true);
+      checkAlarms();
+      await delay(clock, retry.delayAfter(ending), stopping.signal).catch(() => {}); // aborted: the loop sees it
+    }
+  }
+
+  if (servers.some(({ tls }) => !tls)) log.info('this uplink is not encrypted');
+  const stopChecks = every(clock, Math.min(CHECK_MS, timing.offlineMs), checkAlarms);
+  const running = run();
+  return {
+    status: () => ({ id, ...state, ...sender.backlog() }),
+    async stop() {
+      stopping.abort(new Error('uplink stopped'));
+      stopChecks();
+      down.stop();
+      if (connection) {
+        const goodbye = publishStatus({ state: 'offline', reason: 'stopped' });
+        await Promise.race([goodbye, delay(clock, GOODBYE_MS)]);
+        await connection?.end();
+      }
+      await running;
+      await sender.stop();
+    },
+  };
+}
