@@ -56,6 +56,7 @@ interface Lane {
   occupiedSince?: number;
   passed: boolean;
   armOpen: boolean;
+  leftClosedAt?: number;
 }
 interface Memory {
   lanes: Record<string, Lane>;
@@ -105,7 +106,13 @@ function ordered(lane: Lane, record: JournalRecord): Reaction[] {
 function armMoved(lane: Lane, record: JournalRecord): Reaction[] {
   const was = lane.armOpen;
   lane.armOpen = record.data !== 'closed';
-  if (!lane.armOpen) return was ? [{ clear: 'forced', device: record.device, cause: record.id }] : [];
+  if (!lane.armOpen) {
+    if (!was) return [];
+    // The order that opened it is used up; one given since then still counts.
+    if (lane.order && lane.order.at <= (lane.leftClosedAt ?? 0)) lane.order.until = record.received;
+    return [{ clear: 'forced', device: record.device, cause: record.id }];
+  }
+  if (!was) lane.leftClosedAt = record.received;
   if (was || (lane.order && record.received <= lane.order.until)) return [];
   return [{ raise: 'forced', device: record.device, cause: record.id }];
 }

@@ -164,6 +164,15 @@ describe('a lane', () => {
     expect(active()).toEqual(['gate-east-in forced RTN_UNACK']);
   });
 
+  test('an order is used up once the arm has closed again: seconds later it is forced all the same', async () => {
+    await happens(gate('barrierState', 'closed'), opening());
+    await carPasses();
+    await happens(gate('barrierState', 'closed'));
+    clock.step(1000);
+    await happens(gate('barrierState', 'between'));
+    expect(active()).toEqual(['gate-east-in forced ACTIVE_UNACK']);
+  });
+
   test('an order of a minute ago does not excuse a forced arm', async () => {
     await happens(gate('barrierState', 'closed'), opening());
     await carPasses();
