@@ -130,7 +130,7 @@ async function npmCi(node, folder, proof, note) {
       if (fetched === 0 && Number(attempt) >= ATTEMPTS) {
         stop();
       }
-    } else if (/^npm http (fetch GET 200|cache) .*\.tgz/.test(line)) {
+    } else if (/^npm http (fetch GET 200|cache) /.test(line)) {
       fetched += 1;
       note(words.fetched(fetched));
     }

@@ -22,7 +22,7 @@ export const words = {
     en: `There is no Node 24 to fetch for ${platform}. Install Node 24 yourself (https://nodejs.org) and run this again.`,
   }),
   installPackages: () => ({ zh: '安装依赖包', en: 'Installing packages' }),
-  fetched: (/** @type {number} */ count) => ({ zh: `已取 ${count} 个`, en: `${count} fetched` }),
+  fetched: (/** @type {number} */ count) => ({ zh: `已取 ${count} 个文件`, en: `${count} files fetched` }),
   retrying: (/** @type {string} */ code) => ({
     zh: `仓库没有回应 (${code}),正在重试`,
     en: `the registry does not answer (${code}), trying again`,
