@@ -93,6 +93,30 @@ describe('the arm', () => {
   });
 });
 
+test('a timer that rings a hair early still finds the arm arrived, and a car sees it open', async () => {
+  const early = { ...clock, after: (ms: number, action: () => void) => clock.after(Math.max(0, ms - 1), action) };
+  const hasty = new Barrier(early);
+  const told: string[] = [];
+  hasty.onChange(() => told.push(hasty.state));
+  hasty.board.answer({ unit: 1, function: 5, address: 0x200, value: 5 });
+  await clock.advance(3000);
+  expect(told.at(-1)).toBe('open');
+});
+
+test('an arm that is not closed yet is forced when it is', async () => {
+  pulse(0, 5);
+  await clock.advance(2000);
+  barrier.force();
+  expect(barrier.state).toBe('open');
+  pulse(1, 5);
+  await clock.advance(1500);
+  expect(barrier.state).toBe('between');
+  await clock.advance(400);
+  expect(barrier.state).toBe('between');
+  await clock.advance(20_000);
+  expect(barrier.state).toBe('closed');
+});
+
 describe('a lane', () => {
   const newLane = () => {
     const camera = new SimulatedCamera({ serial: 's', clock, heartbeatMs: 0 });

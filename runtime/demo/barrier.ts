@@ -29,6 +29,7 @@ export class Barrier {
   #occupied = false;
   #held = false;
   #forced = false;
+  #forceWhenClosed = false;
   #cancelArrival = (): void => {};
   #cancelClose = (): void => {};
   #cancelForced = (): void => {};
@@ -71,9 +72,10 @@ export class Barrier {
     this.#tell();
   }
 
-  /** Somebody lifts the arm by hand. It falls back after a while. */
+  /** Somebody lifts the arm by hand, as soon as it is closed. It falls back after a while. */
   force(): void {
-    if (this.#target !== 0) return;
+    this.#forceWhenClosed = this.state !== 'closed';
+    if (this.#forceWhenClosed) return;
     this.#forced = true;
     this.#position = FORCED_TO;
     this.#target = FORCED_TO;
@@ -121,7 +123,14 @@ export class Barrier {
     this.#target = target;
     this.#since = this.#clock.mono();
     this.#cancelArrival();
-    this.#cancelArrival = this.#clock.after(Math.abs(target - this.#position) * TRAVEL_MS, () => this.#tell());
+    this.#cancelArrival = this.#clock.after(Math.abs(target - this.#position) * TRAVEL_MS, () => this.#arrive());
+  }
+
+  /** A timer may ring a hair before the arm is there by the clock: it is there when it rings. */
+  #arrive(): void {
+    this.#position = this.#target;
+    this.#tell();
+    if (this.#forceWhenClosed && this.#position === 0) this.force();
   }
 
   #relay(relay: number, closed: boolean): void {
