@@ -37,6 +37,7 @@ export const catalogue = {
   'driver.mismatch': { status: 502, title: 'The answer does not belong to the request' },
   'driver.refused': { status: 502, title: 'The device refused the request' },
   'driver.timeout': { status: 504, title: 'The device did not answer in time' },
+  'flows.editor_closed': { status: 403, title: 'The editor is open in maintenance mode only' },
   'flows.off': { status: 503, title: 'The flow process is not running' },
   'http.internal': { status: 500, title: 'The gateway failed to handle this request' },
   'http.invalid': { status: 400, title: 'The request is not valid' },
