@@ -96,7 +96,8 @@ export const connectSerial =
     port.on('error', (error) => {
       reason = reasonOf(error);
     });
-    port.on('close', () => {
+    // A port whose write fails closes twice over.
+    port.once('close', () => {
       if (!ours) handlers.closed(`${address.path}: ${reason}`);
     });
     return {
