@@ -30,7 +30,7 @@ COPY flows flows
 COPY nodes nodes
 COPY runtime runtime
 COPY --from=booth /app/runtime/booth/dist runtime/booth/dist
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gatehouse \
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin gatehouse \
     && install -d -m 0700 -o gatehouse /data
 USER gatehouse
 VOLUME /data

@@ -12,8 +12,13 @@ import { words } from './words.mjs';
 /** @type {Record<string, (args: string[]) => Promise<number>>} Each answers with an exit code. */
 const verbs = {
   async start(args) {
-    const ground = await prepared((ready) => buildBooth(ready));
+    const ground = await prepared(buildBooth);
     return supervise(ground.node, join(ROOT, 'runtime/main.ts'), ['--console', ...args], ground.env);
+  },
+  /** Only what a first start installs and builds: for machines where systemd starts the gateway. */
+  async install() {
+    await prepared(buildBooth);
+    return 0;
   },
   /** Only the watching, over any program: what systemd would do with it. */
   async supervise([main, ...args]) {
