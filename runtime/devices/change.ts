@@ -55,18 +55,16 @@ export function checkChange(
   return [...problems, ...found];
 }
 
-/** The second and later entries of one kind with one id. */
+/** The second and later entries of one kind with one id; `first` is the place of the first. */
 export function repeated(entries: readonly { kind: EntryKind; id: string; index: number }[]): Problem[] {
-  const seen = new Set<string>();
+  const firsts = new Map<string, number>();
   return entries.flatMap(({ kind, id, index }) => {
     const name = `${kind} ${id}`;
-    if (id !== '' && seen.has(name)) {
-      return [
-        { what: 'repeated', code: entryTypes[kind].codes.invalid, kind, id, index, path: [], fill: { id } } as const,
-      ];
-    }
-    seen.add(name);
-    return [];
+    const first = firsts.get(name);
+    if (first === undefined) firsts.set(name, index);
+    if (first === undefined || id === '') return [];
+    const { invalid } = entryTypes[kind].codes;
+    return [{ what: 'repeated', code: invalid, kind, id, index, path: [], fill: { id, first: `${first}` } } as const];
   });
 }
 

@@ -41,6 +41,11 @@ export interface PutOptions {
 export type InventoryChange =
   | { readonly kind: 'device'; readonly id: string; readonly before?: Device; readonly after?: Device }
   | { readonly kind: Exclude<EntryKind, 'device'>; readonly id: string };
+/** An entry as somebody wrote it, and what it is meant to be. */
+export interface Named {
+  readonly kind: EntryKind;
+  readonly entry: unknown;
+}
 /** A change of many entries: either problems and nothing was changed, or what was done. */
 export interface Outcome {
   readonly problems: readonly Problem[];
@@ -77,6 +82,11 @@ export class Inventory {
 
   site(): Site {
     return this.#site ?? DEFAULT_SITE;
+  }
+
+  /** False while {@link site} is only the default. */
+  hasSite(): boolean {
+    return this.#site !== undefined;
   }
 
   /** True until a site has been imported or anything else was entered. */
@@ -257,24 +267,12 @@ export class Inventory {
    * alone and everything not named. @param note is committed with them if anything changes.
    */
   putAll(
-    entries: readonly { readonly kind: EntryKind; readonly entry: unknown }[],
+    entries: readonly Named[],
     actor: string,
     { create, note }: PutOptions & { readonly note?: (outcome: Outcome) => Draft } = {},
   ): Promise<Outcome> {
     return this.#exclusive(async () => {
-      const checked = entries.map(({ kind, entry }, index) => ({ kind, index, ...checkEntry(kind, entry) }));
-      const puts = checked.filter((one) => one.problems.length === 0) as unknown as Put[];
-      const problems = [
-        ...checked.flatMap((one) => one.problems.map((problem) => ({ ...problem, index: one.index }))),
-        ...repeated(checked),
-        ...puts.flatMap((put) => this.#existence(put, create)),
-        ...checkChange(puts, checked, {
-          catalogue: this.#catalogue,
-          devices: this.#devices,
-          zones: this.#zones,
-          lookups: this.#lookups,
-        }),
-      ];
+      const { puts, problems } = this.#examine(entries, create);
       const none = { created: 0, updated: 0, unchanged: 0 };
       if (problems.length > 0) return { problems, ...none };
 
@@ -298,6 +296,29 @@ export class Inventory {
       );
       return outcome;
     });
+  }
+
+  /** Everything that would be refused about a change, without making it. */
+  check(entries: readonly Named[]): readonly Problem[] {
+    return this.#examine(entries, undefined).problems;
+  }
+
+  #examine(entries: readonly Named[], create: boolean | undefined): { puts: readonly Put[]; problems: Problem[] } {
+    const checked = entries.map(({ kind, entry }, index) => ({ kind, index, ...checkEntry(kind, entry) }));
+    const puts = checked.filter((one) => one.problems.length === 0) as unknown as Put[];
+    const present = {
+      catalogue: this.#catalogue,
+      devices: this.#devices,
+      zones: this.#zones,
+      lookups: this.#lookups,
+    };
+    const problems = [
+      ...checked.flatMap((one) => one.problems.map((problem) => ({ ...problem, index: one.index }))),
+      ...repeated(checked),
+      ...puts.flatMap((put) => this.#existence(put, create)),
+      ...checkChange(puts, checked, present),
+    ];
+    return { puts, problems };
   }
 
   async #putOne(kind: EntryKind, entry: unknown, actor: string, options: PutOptions): Promise<string> {

@@ -1,7 +1,7 @@
 /** What is wrong with an entry of the inventory: found as data, told in words, thrown as one error. */
 import type { Words } from '../contracts/words.ts';
 import { type ErrorCode, GatehouseError } from '../errors.ts';
-import { orWords, problemWords, typeWords } from './problem.words.ts';
+import { orWords, type ProblemWords, problemWords, typeWords } from './problem.words.ts';
 
 export type EntryKind = 'site' | 'zone' | 'device' | 'person' | 'vehicle' | 'credential';
 export type What = keyof typeof problemWords;
@@ -21,9 +21,10 @@ export interface Problem {
 
 const SHOWN = 60;
 
-/** A value as it may stand in a message: short, on one line, without control characters. */
+/** A value as it may stand in a message: short, on one line, without control characters; of a group only that it is one. */
 export function shown(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+  const group = Array.isArray(value) ? '[…]' : '{…}';
+  const text = typeof value === 'object' && value !== null ? group : String(value);
   const cut = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
   return cut.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '�');
 }
@@ -32,8 +33,14 @@ export const fillIn = (template: string, fill: Readonly<Record<string, string>>)
   template.replace(/\{(\w+)\}/g, (whole, key: string) => fill[key] ?? whole);
 
 /** What is wrong and what to do, in both languages. */
-export function explain({ what, fill }: Pick<Problem, 'what' | 'fill'>): { what: Words; remedy: Words } {
-  const words = problemWords[what];
+export interface Told {
+  readonly what: Words;
+  readonly remedy: Words;
+}
+
+export const explain = ({ what, fill }: Pick<Problem, 'what' | 'fill'>): Told => explainWith(problemWords[what], fill);
+
+export function explainWith(words: ProblemWords, fill: Readonly<Record<string, string>>): Told {
   const types = (fill.type ?? '').split('|');
   const inLanguage = (language: keyof Words) => {
     const type = types.map((name) => typeWords[name]?.[language] ?? name).join(orWords[language]);
