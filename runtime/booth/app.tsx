@@ -3,6 +3,7 @@ import { entry, failure } from './access.ts';
 import { clock } from './clock.ts';
 import { GatesScreen } from './gates/gates.tsx';
 import { incidents } from './incident-area.ts';
+import { wide } from './layout.ts';
 import { ActivityList } from './live/activity.tsx';
 import { IncidentArea } from './live/incident.tsx';
 import { LiveScreen } from './live/live.tsx';
@@ -64,7 +65,7 @@ function Shell() {
       <LostBanner />
       <StatusBar />
       <Rail />
-      <div class="content">
+      <div class="content" inert={open && !wide.value}>
         <Screen />
         <Shield of={screen} />
       </div>

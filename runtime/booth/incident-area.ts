@@ -3,15 +3,14 @@ import { signal } from '@preact/signals';
 import type { AlarmView } from '../contracts/api.ts';
 import { isUnacked } from './state/alarms.ts';
 import { arrived, closed, type Incidents, noIncidents, opened, released, settled } from './state/incidents.ts';
+import { wide } from './layout.ts';
 import { route } from './route.ts';
 import { alarms } from './store.ts';
 
 export const incidents = signal<Incidents>(noIncidents);
 
-const WIDE = '(min-width: 1600px)';
-const isWide = (): boolean => window.matchMedia(WIDE).matches;
 /** Beside the list of Live at full width the area has a place of its own. */
-const isPermanent = (): boolean => isWide() && route.peek() === 'live';
+const isPermanent = (): boolean => wide.peek() && route.peek() === 'live';
 
 /** Inputs, confirm boxes and PIN pads that are open now: nothing may cover them. */
 let inputs = 0;
@@ -29,7 +28,7 @@ export function holdIncidents(): () => void {
 }
 
 export function announce(fresh: readonly AlarmView[]): void {
-  incidents.value = arrived(incidents.peek(), fresh, { wide: isWide(), busy: inputs > 0 });
+  incidents.value = arrived(incidents.peek(), fresh, { wide: wide.peek(), busy: inputs > 0 });
 }
 
 /** After log-in: unanswered alarms are as new as if they came now. */

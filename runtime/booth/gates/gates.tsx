@@ -6,7 +6,7 @@ import { Plate, plateColourWord } from '../parts/plate.tsx';
 import { FaultMark } from '../parts/priority.tsx';
 import { Tap } from '../parts/tap.tsx';
 import type { LaneView, Passage } from '../state/lanes.ts';
-import { asksReason } from '../state/orders.ts';
+import { asksReason, orderShown } from '../state/orders.ts';
 import { laneList, orders } from '../store.ts';
 import { actorWords, isPerson } from '../words/actors.ts';
 import { reasonWords } from '../words/describe.ts';
@@ -56,7 +56,7 @@ export function GatesScreen() {
 }
 
 function LaneCard({ lane }: { lane: LaneView }) {
-  const order = orders.value.get(lane.barrier.id);
+  const order = orderShown(lane, orders.value.get(lane.barrier.id), mono.value);
   const asking = order !== undefined && asksReason(order, mono.value);
   return (
     <article class={lane.memory.waiting ? 'lane lane-waiting' : 'lane'} aria-label={lane.zone.name}>
@@ -105,14 +105,20 @@ export function Arm({ lane, short = false }: { lane: LaneView; short?: boolean }
   return (
     <span class={`arm arm-${lane.arm} old-when-lost`}>
       {t(`lane.arm.${lane.arm}`)}
-      {held !== undefined && (
+      {held !== undefined && !short && (
         <span class="arm-hold">
           {t('lane.arm.held')} <Left until={held} />
         </span>
       )}
-      {!short && <span class="second">{t(lane.hasPosition ? 'lane.arm.proven' : 'lane.arm.unproven')}</span>}
+      {!short && <Proof lane={lane} />}
     </span>
   );
+}
+
+/** Only an end position is ever confirmed; an arm on its way is not there yet. */
+function Proof({ lane }: { lane: LaneView }) {
+  if (!lane.hasPosition) return <span class="second">{t('lane.arm.unproven')}</span>;
+  return lane.arm === 'open' || lane.arm === 'closed' ? <span class="second">{t('lane.arm.proven')}</span> : null;
 }
 
 function LastPlate({ lane }: { lane: LaneView }) {

@@ -1,13 +1,13 @@
 import { mono } from '../clock.ts';
 import { EndHold, Feedback, OpenButton, Reasons } from '../gates/controls.tsx';
 import { Arm } from '../gates/gates.tsx';
-import { Age } from '../parts/age.tsx';
+import { Age, Time } from '../parts/age.tsx';
 import { Shield } from '../parts/dialog.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { Plate } from '../parts/plate.tsx';
 import { route } from '../route.ts';
 import type { LaneView } from '../state/lanes.ts';
-import { asksReason, type Order, REASON_WITHIN_MS } from '../state/orders.ts';
+import { asksReason, type Order, orderShown, REASON_WITHIN_MS } from '../state/orders.ts';
 import { laneList, orders } from '../store.ts';
 import { t, word } from '../words/words.ts';
 
@@ -27,15 +27,16 @@ export function GateStrip() {
   );
 }
 
+/** Feedback stands in the place of the plate this long, unless another vehicle waits there. */
 const FEEDBACK_MS = 10_000;
 
 function StripLane({ lane }: { lane: LaneView }) {
   const { waiting } = lane.memory;
-  const order = orders.value.get(lane.barrier.id);
-  const recent = order && mono.value - order.tappedAt < FEEDBACK_MS ? order : undefined;
+  const order = orderShown(lane, orders.value.get(lane.barrier.id), mono.value);
+  const recent = order && !waiting && mono.value - order.tappedAt < FEEDBACK_MS ? order : undefined;
   return (
     <div class={waiting ? 'strip-lane strip-waiting' : 'strip-lane'}>
-      <div class="strip-words">
+      <div class="strip-words old-when-lost">
         <span class="strip-name">
           <Icon name={lane.direction === 'in' ? 'in' : 'exit'} />
           {lane.zone.name}
@@ -48,6 +49,12 @@ function StripLane({ lane }: { lane: LaneView }) {
             <>
               {(lane.memory.seen || waiting) && (
                 <Plate plate={waiting?.plate ?? lane.memory.seen?.plate} colour={lane.memory.seen?.colour ?? 'unknown'} />
+              )}
+              {!waiting && lane.memory.decision && (
+                <span class="second">
+                  {word(`access.reason.${lane.memory.decision.reason}`, lane.memory.decision.reason)}{' '}
+                  <Time at={lane.memory.decision.at} />
+                </span>
               )}
               {waiting && (
                 <strong class="waiting">

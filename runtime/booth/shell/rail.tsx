@@ -5,6 +5,8 @@ import { t } from '../words/words.ts';
 
 /** The screens, always in the same places. */
 export function Rail() {
+  const { tagged, deferred } = incidents.value;
+  const tags = tagged.length + deferred.length;
   return (
     <nav class="rail" aria-label={t('rail.label')}>
       {screens.map((screen) => (
@@ -20,9 +22,7 @@ export function Rail() {
         >
           <Icon name={screen} />
           <span>{t(`rail.${screen}`)}</span>
-          {screen === 'live' && incidents.value.tagged.length > 0 && (
-            <b class="rail-tag">{incidents.value.tagged.length}</b>
-          )}
+          {screen === 'live' && tags > 0 && <b class="rail-tag">{tags}</b>}
         </a>
       ))}
     </nav>

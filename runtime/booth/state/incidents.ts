@@ -8,11 +8,13 @@ export interface Incidents {
   readonly active?: string;
   /** The area came up by itself: it goes away by itself once the alarm is answered. */
   readonly popped: boolean;
-  /** Unanswered alarms the guard closed, or that came while an input was open: a red tag at the edge. */
+  /** Unanswered alarms the guard closed: a red tag at the edge. */
   readonly tagged: readonly string[];
+  /** Came while an input was open: they come up when it is closed. */
+  readonly deferred: readonly string[];
 }
 
-export const noIncidents: Incidents = { tabs: [], popped: false, tagged: [] };
+export const noIncidents: Incidents = { tabs: [], popped: false, tagged: [], deferred: [] };
 
 /** The guard opens one: it takes the area and stays until closed. */
 export const opened = (incidents: Incidents, id: string): Incidents => ({
@@ -20,6 +22,7 @@ export const opened = (incidents: Incidents, id: string): Incidents => ({
   active: id,
   popped: false,
   tagged: incidents.tagged.filter((tag) => tag !== id),
+  deferred: incidents.deferred.filter((tag) => tag !== id),
 });
 
 /**
@@ -36,7 +39,7 @@ export function arrived(
   for (const alarm of fresh) {
     if (!isUnacked(alarm) || next.tabs.includes(alarm.id)) continue;
     const free = next.active === undefined;
-    if (alarm.priority === 1 && view.busy) next = { ...next, tagged: [...next.tagged, alarm.id] };
+    if (alarm.priority === 1 && view.busy) next = { ...next, deferred: [...next.deferred, alarm.id] };
     else if (alarm.priority === 1) next = { ...joined(next, alarm.id), popped: free ? true : next.popped };
     else if (alarm.priority === 2 && free && view.wide && !view.busy) next = { ...joined(next, alarm.id), popped: true };
   }
@@ -51,11 +54,11 @@ const joined = (incidents: Incidents, id: string): Incidents => ({
 
 /** The input that was in the way is closed: what waited behind it comes up. */
 export function released(incidents: Incidents, book: AlarmBook): Incidents {
-  const waiting = incidents.tagged.filter((id) => {
+  const waiting = incidents.deferred.filter((id) => {
     const alarm = book.open.get(id);
     return alarm?.priority === 1 && isUnacked(alarm) && !incidents.tabs.includes(id);
   });
-  const next = waiting.reduce(joined, { ...incidents, tagged: [] as readonly string[] });
+  const next = waiting.reduce(joined, { ...incidents, deferred: [] as readonly string[] });
   return waiting.length > 0 && incidents.active === undefined ? { ...next, popped: true } : next;
 }
 

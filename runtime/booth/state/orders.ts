@@ -6,6 +6,7 @@ import type { CommandView } from '../../contracts/api.ts';
 import { scenarioOf } from '../../contracts/index.ts';
 import type { JournalRecord } from '../../contracts/record.ts';
 import type { DeviceBook } from './devices.ts';
+import type { LaneView } from './lanes.ts';
 
 export interface Order {
   readonly key: string;
@@ -122,6 +123,18 @@ export function phaseOf(order: Order, mono: number): OrderPhase {
   }
   if (order.moved) return 'executed';
   return mono - order.tappedAt > NO_REPLY_MS ? 'unknown' : 'sent';
+}
+
+const SHOWN_MS = 30_000;
+
+/**
+ * The order of this screen while it is what last happened in the lane; afterwards the lane's own last command is shown.
+ * One that was refused has no place in the lane's memory and is shown for half a minute.
+ */
+export function orderShown(lane: LaneView, order: Order | undefined, mono: number): Order | undefined {
+  if (!order || mono - order.tappedAt > SHOWN_MS) return undefined;
+  const newest = lane.memory.command?.id;
+  return order.id === undefined || newest === undefined || newest === order.id ? order : undefined;
 }
 
 /** Openings ask why, for half a minute, unless refused or already told. */

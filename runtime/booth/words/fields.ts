@@ -1,5 +1,6 @@
 import { scenarioOf } from '../../contracts/index.ts';
 import type { JournalRecord } from '../../contracts/record.ts';
+import { deviceName, devices } from '../store.ts';
 import { actorWords } from './actors.ts';
 import { dataOf, describe } from './describe.ts';
 import { say, t, word } from './words.ts';
@@ -30,7 +31,7 @@ function eventField(record: JournalRecord, name: string): string | undefined {
     | { description?: string; 'x-zh'?: string }
     | undefined;
   if (!schema || name === 'direction' || name === 'openedBy') return undefined;
-  return say({ zh: schema['x-zh'] ?? name, en: (schema.description ?? name).replace(/\.$/, '') });
+  return say({ zh: schema['x-zh'] ?? name, en: (schema.description ?? name).replace(/[.;].*$/, '') });
 }
 
 const isPlain = (value: unknown): value is string | number | boolean =>
@@ -38,6 +39,7 @@ const isPlain = (value: unknown): value is string | number | boolean =>
 
 function valueWords(value: string | number | boolean): string {
   const text = String(value);
+  if (devices.value.has(text)) return deviceName(text);
   if (/^(user|flow|platform|system|linkage|device):/.test(text)) return actorWords(text);
   return word(`access.reason.${text}`, word(`point.value.${text}`, word(`gates.colour.${text}`, text)));
 }
