@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { vi } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createFrameMeter } from '../runtime/broker/frames.ts';
 
 export async function freePort(): Promise<number> {
@@ -38,7 +38,7 @@ async function peer(port: number, directory: string, command: string, args: read
   };
   const start = async () => {
     child = spawn(command, args, { stdio: 'ignore' });
-    await vi.waitFor(() => answers(port), { timeout: 10_000, interval: 20 });
+    await answers(port, 10_000);
   };
   await start();
   return {
@@ -51,12 +51,18 @@ async function peer(port: number, directory: string, command: string, args: read
     },
   };
 }
-async function answers(port: number): Promise<void> {
-  const socket = connect({ host: '127.0.0.1', port });
-  try {
-    await once(socket, 'connect');
-  } finally {
-    socket.destroy();
+/** Resolves once somebody takes connections there; there is no event for it. */
+async function answers(port: number, withinMs: number): Promise<void> {
+  for (const deadline = performance.now() + withinMs; ; await sleep(20)) {
+    const socket = connect({ host: '127.0.0.1', port });
+    try {
+      await once(socket, 'connect');
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    } finally {
+      socket.destroy();
+    }
   }
 }
 

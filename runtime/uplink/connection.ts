@@ -110,9 +110,7 @@ export async function connect(options: ConnectOptions): Promise<Connection | End
     if (unanswered.overdue()) finish('lost', `no PUBACK for ${options.pubackMs / 1000} s`, { unanswered: true });
   });
   client.on('error', (error: Error & { code?: unknown }) => {
-    const kind = kindOf(error.code);
-    if (kind) finish(kind, error.message);
-    else fault ??= error.message;
+    finish(kindOf(error.code) ?? (connectedAt === undefined ? 'unreachable' : 'lost'), fault ?? error.message);
   });
   client.on('disconnect', ({ reasonCode = 0, properties }) => {
     const reason = properties?.reasonString ?? `DISCONNECT ${reasonCode}`;
@@ -154,7 +152,7 @@ export async function connect(options: ConnectOptions): Promise<Connection | End
           if (!error) return resolve();
           reject(error);
           const { code } = error as Error & { code?: unknown };
-          if (typeof code === 'number') finish(kindOf(code) ?? 'lost', `${topic}: ${error.message}`);
+          finish(kindOf(code) ?? 'lost', `${topic}: ${error.message}`);
         });
       });
     },

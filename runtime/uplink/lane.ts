@@ -191,10 +191,12 @@ export function createSendLane({ journal, cursor, filter, clock, log, lingerMs, 
       scanned = acked;
       sent = acked;
     },
-    /** Records not yet acknowledged, at most. */
+    /** Records not yet acknowledged: exactly those since the start, of older ones about as many as there are places. */
     backlog(): number {
-      // Nothing waits between what was acknowledged and what was searched: then only what lies beyond can count.
-      const from = flights.length === 0 && ready.length === 0 ? scanned : acked;
+      // Of what was there at the start only the places are known: those from the first that still waits.
+      const [next] = ready;
+      const searched = next ? { epoch: scanned.epoch, seq: next.seq - 1 } : scanned;
+      const from = flights.length === 0 ? searched : acked;
       if (idle || !countsOld || !isAfter(start, from)) return fresh;
       const rest = from.epoch === start.epoch ? 0 : reader.endOf(from.epoch).seq;
       return fresh + rest + start.seq - from.seq;

@@ -67,6 +67,8 @@ export interface Uplink {
 
 const GOODBYE_MS = 1000;
 const CHECK_MS = 5000;
+/** Trouble is over once a connection has stood for so long. */
+const SETTLED_MS = 5000;
 
 /** @throws GatehouseError `uplink.topic`, `config.invalid` */
 export function startUplink(options: UplinkOptions): Uplink {
@@ -102,11 +104,13 @@ export function startUplink(options: UplinkOptions): Uplink {
   });
 
   let state: Pick<UplinkStatus, 'state' | 'since' | 'reason'> = { state: 'connecting', since: clock.now() };
-  let downSince: number | undefined = clock.mono();
+  let onlineSince: number | undefined;
+  let troubleSince: number | undefined = clock.mono();
   function enter(next: UplinkStatus['state'], reason?: string): void {
     const since = state.state === next ? state.since : clock.now();
     state = { state: next, since, ...(reason === undefined ? {} : { reason }) };
-    downSince = next === 'online' ? undefined : (downSince ?? clock.mono());
+    onlineSince = next === 'online' ? clock.mono() : undefined;
+    troubleSince ??= clock.mono();
   }
 
   const takeovers = createTakeovers(clock);
@@ -117,44 +121,54 @@ export function startUplink(options: UplinkOptions): Uplink {
     else raised.delete(kind);
     options.report({ kind, active, detail: { uplink: id, ...(state.reason ? { reason: state.reason } : {}) } });
   }
+  /** A connection that never stands for long is trouble too, however often it comes. */
   function checkAlarms(): void {
+    const now = clock.mono();
     alarm('duplicateClient', takeovers.duplicate);
-    if (downSince !== undefined && clock.mono() - downSince >= timing.offlineMs) alarm('uplinkOffline', true);
+    if (onlineSince !== undefined && now - onlineSince >= SETTLED_MS) {
+      troubleSince = undefined;
+      alarm('uplinkOffline', false);
+      alarm('uplinkRefused', false);
+    } else if (troubleSince !== undefined && now - troubleSince >= timing.offlineMs) alarm('uplinkOffline', true);
   }
 
+  const statusText = (what: object) =>
+    JSON.stringify({
+      gateway,
+      at: clock.now(),
+      version: options.version,
+      epoch: journal.epoch,
+      head: journal.head().seq,
+      filter,
+      ...what,
+    });
   const publishStatus = (what: object) =>
     sender
-      .publish(
-        topics.status,
-        JSON.stringify({
-          gateway,
-          at: clock.now(),
-          version: options.version,
-          epoch: journal.epoch,
-          head: journal.head().seq,
-          filter,
-          ...what,
-        }),
-        true,
-      )
+      .publish(topics.status, statusText(what), true)
       .catch((error: unknown) => log.debug({ reason: reasonOf(error) }, 'status not published'));
-  const beat = () => void publishStatus({ state: 'online' });
 
   const stopping = new AbortController();
   let connection: Connection | undefined;
 
   async function serve(line: Connection): Promise<Ending> {
     connection = line;
+    try {
+      // The status goes first and alone: a broker that refuses our topics says so now, and nothing else is under way.
+      await line.publish(topics.status, statusText({ state: 'online' }), {
+        retain: true,
+        contentType: 'application/json',
+      });
+    } catch {
+      connection = undefined;
+      return line.ended; // it says why
+    }
     takeovers.connected();
     enter('online');
     sender.begin(line);
-    beat();
-    const stopBeat = every(clock, timing.statusMs, beat);
+    const stopBeat = every(clock, timing.statusMs, () => void publishStatus({ state: 'online' }));
     line.subscribe([topics.command, topics.replay, topics.accept]).then(
       (refused) => {
         if (refused.length > 0) log.warn({ refused }, 'the platform does not let us listen');
-        alarm('uplinkOffline', false); // it has taken and answered: earlier trouble is over
-        alarm('uplinkRefused', false);
         replays.resume();
       },
       (error: unknown) => log.debug({ reason: reasonOf(error) }, 'not subscribed'),

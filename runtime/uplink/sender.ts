@@ -159,7 +159,7 @@ export function createSender({ uplink, gateway, filter, topics, journal, clock, 
       const records = stretch.records.map((record) => fitted(record, recordBytes()));
       await this.publish(topics.reply, stretchText(gateway, { ...stretch, records }, replay));
     },
-    /** Records not yet acknowledged, at most, and when the gateway got the oldest of them. */
+    /** About how many records are not yet acknowledged, and when the gateway got the oldest of them. */
     backlog(): { readonly backlog: number; readonly oldestAt?: number } {
       const oldest = [urgent.oldest(), bulk.oldest()].filter((at) => at !== undefined);
       return {
