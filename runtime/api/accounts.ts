@@ -268,18 +268,19 @@ export function createAccounts(options: AccountsOptions): Accounts {
           token: given.token ?? `ghp_${randomBytes(24).toString('base64url')}`,
         };
         if (!/^\d{6}$/.test(secrets.pin)) throw new GatehouseError('config.invalid', 'The demo PIN has six digits');
-        const made: Account[] = [];
-        for (const { pin, ...entry } of demoAccounts) {
-          made.push({
+        // One secret for all of them, so one hash: the start does not wait for six.
+        const [password, pinHash] = [await hasher.hash(secrets.password), await hasher.hash(secrets.pin)];
+        const now = clock.now();
+        const made = demoAccounts.map(
+          ({ pin, ...entry }): Account => ({
             ...entry,
-            password: await hasher.hash(secrets.password),
-            ...(pin ? { pin: await hasher.hash(secrets.pin) } : {}),
+            password,
+            ...(pin ? { pin: pinHash } : {}),
             disabled: false,
             demo: true,
-            createdAt: accounts.get(entry.name)?.createdAt ?? clock.now(),
-          });
-        }
-        const now = clock.now();
+            createdAt: accounts.get(entry.name)?.createdAt ?? now,
+          }),
+        );
         const token: Token = {
           id: DEMO_PLATFORM,
           hash: secretHash(secrets.token),
