@@ -66,6 +66,8 @@ export const catalogue = {
   'site.invalid': { status: 422, title: 'The site file is not valid' },
   'site.unreadable': { status: 422, title: 'The site file cannot be read' },
   'stream.limit': { status: 409, title: 'Too many open streams' },
+  'uplink.busy': { status: 429, title: 'Too many replays wait' },
+  'uplink.range': { status: 416, title: 'Not a stretch of this journal' },
   'uplink.topic': { status: 422, title: 'Not a valid topic level' },
   'user.exists': { status: 409, title: 'A user with this name exists' },
   'user.invalid': { status: 422, title: 'The user is not valid' },
