@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Vehicle } from '../contracts/api.ts';
-import type { GatehouseError } from '../errors.ts';
+import { GatehouseError } from '../errors.ts';
 import { ACTOR, barrier, catalogue, furnish, openSite, type TestSite } from './inventory.fixture.ts';
 import { Inventory, type InventoryChange } from './inventory.ts';
 
@@ -535,4 +535,37 @@ test('lists page by key and find parts of plates, names, rooms and notes', async
   expect(plates({ limit: 1e9 })).toHaveLength(251);
   expect(plates({ limit: -5 })).toHaveLength(1);
   expect(inventory.people({ q: '5678' }).map(({ id }) => id)).toEqual(['zhang']);
+});
+
+describe('when the journal fails', () => {
+  const broken = new GatehouseError('journal.write', 'the disk is gone');
+
+  test('a change that did not reach the file is not there, and the next one works', async () => {
+    await using site = await openSite();
+    await furnish(site.inventory);
+    let fails = true;
+    const inventory = Inventory.open(
+      { db: site.journal.db, commit: (unit) => (fails ? Promise.reject(broken) : site.journal.commit(unit)) },
+      catalogue,
+    );
+    const moved = barrier('gate-east-in', 'east-in', { host: '10.0.0.9' });
+    expect(await refusal(inventory.putDevice(moved, ACTOR))).toBe(broken);
+    expect(inventory.device('gate-east-in')?.address).toEqual({ host: '10.0.0.5' });
+    fails = false;
+    expect((await inventory.putDevice(moved, ACTOR)).address).toEqual({ host: '10.0.0.9' });
+  });
+
+  test('a change that reached the file although the commit reported an error counts, and is told', async () => {
+    await using site = await openSite();
+    await furnish(site.inventory);
+    const inventory = Inventory.open(
+      { db: site.journal.db, commit: (unit) => site.journal.commit(unit).then(() => Promise.reject(broken)) },
+      catalogue,
+    );
+    const heard: string[] = [];
+    inventory.onChange((changes) => heard.push(...changes.map(({ id }) => id)));
+    expect(await refusal(inventory.deleteDevice('gate-east-in', ACTOR))).toBe(broken);
+    expect(inventory.device('gate-east-in')).toBeUndefined();
+    expect(heard).toEqual(['gate-east-in']);
+  });
 });
