@@ -1,4 +1,5 @@
 /** The part of a node that does something for a message: who acts and why, light, one kind of failure, a clean end. */
+import { createHash } from 'node:crypto';
 import { explain, NodeFailure } from './failures.ts';
 import type { Acting } from './gateway.ts';
 import type { Light } from './light.ts';
@@ -10,6 +11,11 @@ import type { FlowNode, Message, Red } from './red.ts';
  * @param actingFor makes the key for what is done: the same record through the same node always has the same
  */
 export type Run = (message: Message, actingFor: (what: string) => Acting) => Promise<(Message | null)[]>;
+
+/** What the gateway takes as Idempotency-Key and as a cause; ids of foreign messages may be anything. */
+const keyOf = (text: string): string =>
+  /^[\x21-\x7e]{1,128}$/.test(text) ? text : createHash('sha256').update(text).digest('base64url');
+const LONGEST_CAUSE = 64;
 
 interface Work {
   readonly red: Red;
@@ -33,8 +39,8 @@ export function actOnInput({ red, node, light, run }: Work): () => void {
     const origin = cause ?? message._msgid ?? '';
     return run(message, (what) => ({
       flow: node.z,
-      key: `${node.id}:${origin}:${what}`,
-      ...(cause === undefined ? {} : { cause }),
+      key: keyOf(`${node.id}:${origin}:${what}`),
+      ...(cause === undefined || cause.length > LONGEST_CAUSE ? {} : { cause }),
       signal: closing.signal,
     }));
   }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { failureOf, NodeFailure } from './failures.ts';
 
 const BASE = '/api/v1';
+const FLOW_ID = /^[\w.-]{1,64}$/;
 const ANSWER_WITHIN_MS = 15_000;
 /** A restarting core is back within ten seconds; what moves something is not tried longer than a driver waits. */
 const RETRY_EVERY_MS = 250;
@@ -57,7 +58,7 @@ export function createApiClient({ socket, token }: { socket: string; token: stri
     accept: 'application/json',
     ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     ...(key === undefined ? {} : { 'idempotency-key': key }),
-    ...(flow === undefined ? {} : { 'x-gatehouse-flow': flow }),
+    ...(flow === undefined || !FLOW_ID.test(flow) ? {} : { 'x-gatehouse-flow': flow }),
   });
 
   function send(

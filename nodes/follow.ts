@@ -4,8 +4,8 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Status } from '../runtime/contracts/api.ts';
-import type { JournalRecord } from '../runtime/contracts/record.ts';
+import type { RecordsPage, Status } from '../runtime/contracts/api.ts';
+import { formatPosition, type JournalRecord, parsePosition } from '../runtime/contracts/record.ts';
 import type { ApiClient } from './api-client.ts';
 import type { PositionFile } from './position.ts';
 import { type Selection, type StreamFilter, unionOf, wants } from './selection.ts';
@@ -44,15 +44,21 @@ interface FollowerParts {
 function queryOf({ kinds, scenarios }: StreamFilter, after: string): string {
   const query = new URLSearchParams({ after });
   for (const kind of kinds) query.append('kind', kind);
-  for (const scenario of scenarios) query.append('scenario', scenario);
+  // The gateway filters by one scenario or none; what comes too much is dropped here.
+  const [only] = scenarios;
+  if (only !== undefined && scenarios.length === 1) query.append('scenario', only);
   return query.toString();
 }
+
+/** How far back a starting process looks at all: what is older would only be counted as too old to act on. */
+const LOOK_BACK_MS = 600_000;
 
 export function createFollower({ client, positions, zones, warn }: FollowerParts): Follower {
   const followers = new Map<symbol, { selection: Selection; listener: Listener }>();
   let position = positions.kept;
   let site: Status['site'] | undefined;
   let connection: Connection = { online: false, attempt: 0 };
+  let started = false;
   let held = true;
   let release = Promise.withResolvers<void>();
   let closed = false;
@@ -124,16 +130,27 @@ export function createFollower({ client, positions, zones, warn }: FollowerParts
     }
   }
 
+  /** Where to begin: where we were, but not days ago; on the very first start with what comes next. */
+  async function beginning(head: string, now: number): Promise<string> {
+    const kept = parsePosition(position ?? '');
+    if (!kept) return head;
+    const path = `/records?limit=1&from=${now - LOOK_BACK_MS}`;
+    const [first] = ((await client.call(path)).body as RecordsPage).items;
+    if (!first) return head;
+    const recent = { epoch: first.epoch, seq: first.seq - 1 };
+    const older = kept.epoch < recent.epoch || (kept.epoch === recent.epoch && kept.seq < recent.seq);
+    return formatPosition(older ? recent : kept);
+  }
+
   /** Reads until the stream breaks. @returns whether it had been open */
   async function followOnce(filter: StreamFilter, signal: AbortSignal): Promise<boolean> {
     const own = new AbortController();
     let open = false;
     try {
-      const { head } = await look();
-      if (position === undefined) {
-        position = head;
-        positions.reached(head);
-      }
+      const { head, now } = await look();
+      position = started ? (position ?? head) : await beginning(head, now);
+      positions.reached(position);
+      started = true;
       const query = queryOf(filter, position);
       const response = await client.open(`/stream?${query}`, AbortSignal.any([signal, own.signal]));
       open = true;

@@ -93,8 +93,7 @@ function openGateway(red: Red, options: GatewayOptions): Gateway {
     command: createCommands(client),
     access: async (question, acting) => (await act('/access', question, acting)).body as AccessDecision,
     raise: async (alarm, acting) => (await act('/alarms', alarm, acting)).body as AlarmView | undefined,
-    clear: async (alarm, { cause: _none, ...acting }) =>
-      (await act('/alarms/clear', alarm, acting)).body as AlarmView | undefined,
+    clear: async (alarm, acting) => (await act('/alarms/clear', alarm, acting)).body as AlarmView | undefined,
     device: async (id) => (await client.call(`/devices/${encodeURIComponent(id)}`)).body as DeviceView,
     devices: async (query) => ((await client.call(`/devices?${queryOf(query)}`)).body as { items: DeviceView[] }).items,
     zones: async () => (await client.call('/zones')).body as Zone[],

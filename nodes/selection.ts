@@ -34,15 +34,15 @@ export function readTicks(value: unknown): ReadonlySet<string> {
   return new Set(Array.isArray(value) ? value.filter((tick) => typeof tick === 'string') : []);
 }
 
-/** @param zoneOf the zone of a device, undefined while it is unknown */
+/** @param zonesOf the zones a device stands in, undefined while they are unknown */
 export function wants(
   { scenarios, pick, ticks }: Selection,
   record: JournalRecord,
-  zoneOf: (device: string) => string | undefined,
+  zonesOf: (device: string) => readonly string[] | undefined,
 ): boolean {
   if (scenarios.length > 0 && !scenarios.includes(record.scenario)) return false;
   if (pick.by === 'device' && record.device !== pick.device) return false;
-  if (pick.by === 'zone' && zoneOf(record.device) !== pick.zone) return false;
+  if (pick.by === 'zone' && !zonesOf(record.device)?.includes(pick.zone)) return false;
   return ticks.has(`${record.kind}:*`) || ticks.has(`${record.kind}:${record.name}`);
 }
 

@@ -242,4 +242,9 @@ function alarm(form: AlarmForm): void {
   );
 }
 
+// The gateway refuses changes that a foreign page could have sent; no foreign page can set this header.
+$.ajaxPrefilter((_options, _original, xhr) => {
+  xhr.setRequestHeader('X-Gatehouse', '1');
+});
+
 Object.assign(window, { GatehouseNodes: { scenario, records, access, alarm } });

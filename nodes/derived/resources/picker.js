@@ -38,7 +38,7 @@ export function devicePicker(input        , translate           , scope         
       () => done([{ value, label: part(translate('picker.unreachable'), { color: '#b71c1c' }) }]),
     );
   };
-  input.autoComplete({ minLength: 0, search });
+  input.autoComplete({ minLength: 1, search });
 }
 
 /** Fills a select with the zones of the site; one that is gone stays visible, so that nothing changes unseen. */

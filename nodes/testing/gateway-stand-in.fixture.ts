@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { AccessDecision, CommandView, DeviceView } from '../../runtime/contracts/api.ts';
 import type { Draft, JournalRecord } from '../../runtime/contracts/record.ts';
 import { catalogue, type ErrorCode } from '../../runtime/errors.ts';
-import { Inbox } from './inbox.ts';
+import { Inbox } from './inbox.fixture.ts';
 
 export interface Asked {
   readonly path: string;
@@ -86,9 +86,9 @@ export async function startStandIn(directory: string): Promise<StandIn> {
   };
 
   function stream(query: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
-    const [kinds, scenarios] = [query.getAll('kind'), query.getAll('scenario')];
+    const [kinds, wanted] = [query.getAll('kind'), query.get('scenario')];
     const fits = ({ kind, scenario }: JournalRecord) =>
-      (kinds.length === 0 || kinds.includes(kind)) && (scenarios.length === 0 || scenarios.includes(scenario));
+      (kinds.length === 0 || kinds.includes(kind)) && (wanted === null || scenario === wanted);
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     const write = (record: JournalRecord) => {
       if (fits(record)) {
@@ -157,7 +157,11 @@ export async function startStandIn(directory: string): Promise<StandIn> {
     const wanted = (field: string) => url.searchParams.get(field) ?? '';
     if (path === '/status') {
       const site = { id: 'test-site', name: '测试小区', timeZone: 'Asia/Shanghai' };
-      return json(response, { gateway: 'gw-test', site, head: self.head() });
+      return json(response, { gateway: 'gw-test', site, head: self.head(), now: Date.now() });
+    }
+    if (path === '/records') {
+      const items = journal.filter((one) => one.epoch === epoch && one.received >= Number(wanted('from'))).slice(0, 1);
+      return json(response, { items, head: self.head() });
     }
     if (path === '/zones') return json(response, [{ id: 'east-in', name: '东门进', kind: 'lane' }]);
     if (path === '/devices') {

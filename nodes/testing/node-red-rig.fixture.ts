@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Message, NodeStatus } from '../red.ts';
-import type { StandIn } from './gateway-stand-in.ts';
-import { Inbox } from './inbox.ts';
+import type { StandIn } from './gateway-stand-in.fixture.ts';
+import { Inbox } from './inbox.fixture.ts';
 
 interface RuntimeNode {
   receive(message: Message): void;
