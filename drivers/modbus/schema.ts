@@ -5,7 +5,7 @@ const closed = { additionalProperties: false } as const;
 
 const unit = Type.Optional(Type.Integer({ minimum: 0, maximum: 255, default: 1, description: 'unit id, default 1' }));
 const timeoutMs = Type.Optional(
-  Type.Integer({ minimum: 50, maximum: 10_000, default: 1000, description: 'ms until an answer counts as missing' }),
+  Type.Integer({ minimum: 50, maximum: 1000, default: 1000, description: 'ms until an answer counts as missing' }),
 );
 const gapMs = Type.Optional(
   Type.Integer({ minimum: 0, maximum: 1000, description: 'ms of silence between frames; default 20, on TCP 0' }),
