@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { homedir } from 'node:os';
 import { delimiter, dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runQuietly } from './children.mjs';
@@ -28,6 +29,7 @@ const SIDE = join(ROOT, 'runtime/boot/node24');
 const STAMP = 'node_modules/.gatehouse-installed';
 const ATTEMPTS = 3;
 const NEEDED_BYTES = 1_200_000_000;
+const NEEDED_CACHE_BYTES = 400_000_000;
 
 /**
  * @typedef {object} Ground
@@ -118,10 +120,11 @@ async function installPackages(node) {
  * @param {import('./console.mjs').Note} note
  */
 async function npmCi(node, folder, proof, note) {
-  if (freeBytes(folder) < NEEDED_BYTES) {
-    throw new Stop(words.diskFull(folder, freeText(folder)));
-  }
+  // npm itself gives up on an optional package without a word when its cache is full.
+  needSpace(folder, NEEDED_BYTES);
+  needSpace(process.env.npm_config_cache ?? join(homedir(), '.npm'), NEEDED_CACHE_BYTES);
   let fetched = 0;
+  let torn = false;
   const { code, lines } = await npm(node, folder, CI, (line, stop) => {
     const [, attempt, fault] = /attempt (\d+) failed with (\w+)/.exec(line) ?? [];
     if (fault) {
@@ -133,9 +136,11 @@ async function npmCi(node, folder, proof, note) {
     } else if (/^npm http (fetch GET 200|cache) /.test(line)) {
       fetched += 1;
       note(words.fetched(fetched));
+    } else if (/TAR_ENTRY_ERROR (ENOSPC|EDQUOT)/.test(line)) {
+      torn = true; // npm leaves the file cut short and may still end with 0
     }
   });
-  if (code !== 0 || !existsSync(proof)) {
+  if (code !== 0 || torn || !existsSync(proof)) {
     process.stderr.write(`\n${errorLines(lines).slice(0, 20).join('\n')}\n`);
     const where = { registry: await registryOf(node, folder), folder, free: freeText(folder) };
     throw new Stop(explainNpmFailure(lines, where));
@@ -232,6 +237,18 @@ function stampIs(folder, digest) {
 function writeStamp(folder, digest) {
   mkdirSync(join(folder, 'node_modules'), { recursive: true });
   writeFileSync(join(folder, STAMP), digest);
+}
+
+/**
+ * @param {string} folder Need not exist yet.
+ * @param {number} bytes
+ */
+function needSpace(folder, bytes) {
+  if (!existsSync(folder)) {
+    needSpace(dirname(folder), bytes);
+  } else if (freeBytes(folder) < bytes) {
+    throw new Stop(words.diskFull(folder, freeText(folder), `${bytes / 1e9} GB`));
+  }
 }
 
 /** @param {string} folder */

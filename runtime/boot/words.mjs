@@ -62,9 +62,9 @@ export const words = {
     zh: `软件包仓库 ${registry} 的证书不受信任 (${code})。\n  多半是公司代理:npm config set cafile <代理的 CA 证书>;并核对本机时间。`,
     en: `The certificate of the package registry ${registry} is not trusted (${code}).\n  Mostly a company proxy: npm config set cafile <CA file of the proxy>; and check this machine's clock.`,
   }),
-  diskFull: (/** @type {string} */ path, /** @type {string} */ free) => ({
-    zh: `磁盘空间不足:${path} 剩余 ${free},安装需要约 1.2 GB。\n  请清理磁盘 (df -h;npm cache clean --force),再运行一次。`,
-    en: `The disk is full: ${free} free at ${path}, the install needs about 1.2 GB.\n  Make room (df -h; npm cache clean --force) and run this again.`,
+  diskFull: (/** @type {string} */ path, /** @type {string} */ free, needed = '1.2 GB') => ({
+    zh: `磁盘空间不足:${path} 剩余 ${free},安装需要约 ${needed}。\n  请清理磁盘 (df -h;npm cache clean --force),再运行一次。`,
+    en: `The disk is full: ${free} free at ${path}, the install needs about ${needed}.\n  Make room (df -h; npm cache clean --force) and run this again.`,
   }),
   notWritable: (/** @type {string} */ path, /** @type {string} */ code) => ({
     zh: `不能写入 ${path} (${code})。\n  请用拥有该文件夹的用户运行,或改正权限 (chown)。`,
