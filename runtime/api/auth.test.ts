@@ -270,7 +270,7 @@ describe('requests of other pages', () => {
   test('a bearer token needs no header: no browser sends it by itself', async () => {
     await open();
     const answer = await gateway.call('POST', '/api/v1/commands', {
-      as: 'platform',
+      as: 'flow',
       body: { device: 'gate-east-in', command: 'open' },
       headers: { 'idempotency-key': 'k1' },
     });

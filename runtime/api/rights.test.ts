@@ -43,7 +43,7 @@ const table: readonly Row[] = [
       ] as const,
   ),
   ['POST', '/api/v1/access', ['guard', 'shift-leader', 'installer', 'admin', 'flow'], {}],
-  ['POST', '/api/v1/commands', ['guard', 'shift-leader', 'installer', 'platform', 'admin', 'flow'], {}],
+  ['POST', '/api/v1/commands', ['guard', 'shift-leader', 'installer', 'admin', 'flow'], {}],
   ['GET', '/api/v1/commands/none', everybody],
   ['POST', '/api/v1/commands/none/reason', ['guard', 'shift-leader', 'admin'], { reason: 'visitor' }],
   ['GET', '/api/v1/alarms', everybody],

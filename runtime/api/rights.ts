@@ -25,7 +25,8 @@ export const rights = {
   'people.read': ['guard', 'shift-leader', 'installer', 'auditor', 'admin', 'flow'],
   'people.write': ['shift-leader', 'installer', 'admin'],
   'access.ask': ['guard', 'shift-leader', 'installer', 'admin', 'flow'],
-  'command.send': ['guard', 'shift-leader', 'installer', 'platform', 'admin', 'flow'],
+  /** A platform's command must be signed (C8); until it can be, a bearer token alone moves nothing. */
+  'command.send': ['guard', 'shift-leader', 'installer', 'admin', 'flow'],
   'command.annotate': ['guard', 'shift-leader', 'admin'],
   'alarm.handle': ['guard', 'shift-leader', 'admin'],
   'alarm.reset': ['shift-leader', 'admin'],
@@ -63,7 +64,8 @@ export const sights: Readonly<Record<CallerRole, Sight>> = {
   guard: { mask: 'live', audit: false, past: 'today' },
   'shift-leader': { mask: 'none', audit: false, past: '30-days' },
   installer: { mask: 'all', audit: false },
-  platform: { mask: 'none', audit: false },
+  /** Sees every record, as its uplink does: a hole in the sequence would look like a loss. */
+  platform: { mask: 'none', audit: true },
   auditor: { mask: 'all', audit: true },
   admin: { mask: 'none', audit: true },
   flow: { mask: 'none', audit: false },
