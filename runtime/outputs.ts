@@ -34,14 +34,15 @@ export function createOutputs(parts: { inventory: Inventory; host: DeviceHost; j
     },
     read: (id, points, signal) => host.read(id, points, signal),
     async setting(id, command, input, actor) {
-      const device = find(id);
+      const entry = inventory.deviceInput(id);
       const { alarm, value } = input as { alarm?: string; value?: number };
+      if (!entry) throw new GatehouseError('device.not_found', `No device ${id}`);
       if (command !== 'setThreshold' || alarm === undefined || value === undefined) {
         throw new GatehouseError('command.unsupported', `${id} has no setting command "${command}"`);
       }
-      const { name, zone, profile, address, settings, cameras } = device;
-      const changed = { id, name, zone, profile: profile.id, address: { ...address }, cameras: [...cameras] };
-      await inventory.putDevice({ ...changed, settings: { ...settings, [alarm]: value } }, actor, { create: false });
+      await inventory.putDevice({ ...entry, settings: { ...entry.settings, [alarm]: value } }, actor, {
+        create: false,
+      });
     },
   };
 }

@@ -59,22 +59,11 @@ export async function startDemo(inventory: Inventory, where: Where): Promise<Dem
     mqtt: { ...where.mqtt, username: detector?.id ?? '', password: detector ? secret(detector.id) : '' },
     plates: { known: known.map(({ plate }) => plate), unknown: STRANGERS },
   });
-  for (const { id, name, zone, profile, address, settings, cameras: seenBy } of polled) {
+  for (const { id } of polled) {
     const port = demo.ports[id];
-    if (port === undefined || port === address.port) continue;
-    await inventory.putDevice(
-      {
-        id,
-        name,
-        zone,
-        profile: profile.id,
-        address: { ...address, port },
-        settings: { ...settings },
-        cameras: [...seenBy],
-      },
-      ACTOR,
-      { create: false },
-    );
+    const entry = inventory.deviceInput(id);
+    if (!entry || port === undefined || port === entry.address?.port) continue;
+    await inventory.putDevice({ ...entry, address: { ...entry.address, port } }, ACTOR, { create: false });
   }
   return demo;
 }
