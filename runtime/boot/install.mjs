@@ -141,7 +141,7 @@ async function npmCi(node, folder, proof, note) {
     }
   });
   if (code !== 0 || torn || !existsSync(proof)) {
-    process.stderr.write(`\n${errorLines(lines).slice(0, 20).join('\n')}\n`);
+    process.stderr.write(`\n${[...new Set(errorLines(lines))].slice(0, 20).join('\n')}\n`);
     const where = { registry: await registryOf(node, folder), folder, free: freeText(folder) };
     throw new Stop(explainNpmFailure(lines, where));
   }
