@@ -1,9 +1,9 @@
 /** The core's side of the demo compound: starts its process, tells it where to connect, makes things happen in it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, rmSync } from 'node:fs';
+import { closeSync, lstatSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { reasonOf } from '../errors.ts';
 import { type DemoAction, type DemoStart, type FromCompound, lines, socketPathOf } from './messages.ts';
@@ -145,6 +145,11 @@ function carsFromEnvironment(): number | undefined {
 /** A connection to the compound, which is started if nobody answers. */
 async function reach(dataDir: string): Promise<Socket> {
   const path = socketPathOf(dataDir);
+  const folder = dirname(path);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { uid } = lstatSync(folder);
+  // Under the system's temporary folder, somebody else could have been there first.
+  if (uid !== (process.getuid?.() ?? uid)) throw new Error(`${folder} belongs to another user`);
   const running = await tryConnect(path);
   if (typeof running !== 'string') return running;
   rmSync(path, { force: true }); // left by one that was killed

@@ -3,14 +3,14 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTcp } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Aedes } from 'aedes';
 import { afterEach, expect, test } from 'vitest';
 import { atOnce, isOffline, isOnline, openRig, reads } from '../../drivers/modbus/rig.ts';
 import { decodePush } from '../../drivers/vzenith/frame.ts';
 import { loadProfiles } from '../devices/profiles.ts';
 import { connectDemo, type Demo } from './client.ts';
-import type { DemoStart, DemoStats } from './messages.ts';
+import { type DemoStart, type DemoStats, socketPathOf } from './messages.ts';
 
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -25,8 +25,8 @@ const profileOf = (id: string) => {
 };
 
 /** What a gateway listens with: an HTTP listener for pushes and a broker. */
-async function gateway() {
-  const directory = mkdtempSync(join(tmpdir(), 'demo-'));
+async function gateway(prefix = 'demo-') {
+  const directory = mkdtempSync(join(tmpdir(), prefix));
   closers.push(() => Promise.resolve(rmSync(directory, { recursive: true, force: true })));
   const plates: (string | undefined)[] = [];
   const messages: string[] = [];
@@ -175,6 +175,13 @@ test('a killed compound is started again on its ports, and the next core finds a
   const next = await compound(directory, start);
   expect(next.pid).toBe(survivor);
   expect(next.ports).toEqual(ports);
+});
+
+test('a data directory with a long path is no obstacle', async () => {
+  const { directory, start } = await gateway(`demo-${'long-'.repeat(30)}`);
+  const demo = await compound(directory, start);
+  expect(await demo.do('stats')).toHaveProperty('lanes');
+  closers.unshift(() => Promise.resolve(rmSync(dirname(socketPathOf(directory)), { recursive: true })));
 });
 
 test('a port that is taken is replaced by a free one', async () => {

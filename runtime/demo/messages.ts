@@ -1,4 +1,6 @@
 /** What the core and the demo compound say to each other over `<data>/demo.sock`: one JSON object per line. */
+import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export interface Plates {
@@ -51,7 +53,16 @@ export type FromCompound =
   | { readonly id: number; readonly result: Record<string, unknown> }
   | { readonly id: number; readonly error: string };
 
-export const socketPathOf = (dataDir: string): string => join(dataDir, 'demo.sock');
+/** A unix socket's path has 108 bytes at most; this leaves room for the terminator. */
+const LONGEST_PATH = 100;
+
+/** In the data directory, or, if that path is too long, in a folder of this user under the system's temporary one. */
+export function socketPathOf(dataDir: string): string {
+  const path = join(dataDir, 'demo.sock');
+  if (Buffer.byteLength(path) <= LONGEST_PATH) return path;
+  const hash = createHash('sha256').update(dataDir).digest('hex').slice(0, 16);
+  return join(tmpdir(), `gatehouse-${process.getuid?.() ?? 0}-${hash}`, 'demo.sock');
+}
 
 /** Splits a stream into lines; a line longer than `max` characters is dropped. */
 export function lines(handle: (line: string) => void, max = 65_536): (chunk: string) => void {
