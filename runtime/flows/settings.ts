@@ -1,5 +1,6 @@
 /** Node-RED's settings in the flow process: nothing installable, nothing from the internet, no second login. */
 import { fileURLToPath } from 'node:url';
+import { inspect, types } from 'node:util';
 import { EDITOR_HEADER, verifyEditorToken } from './editor-token.ts';
 import type { StartMessage } from './messages.ts';
 
@@ -46,7 +47,8 @@ const FSYNC_REFUSED = 'fsync API is disabled';
 
 /** One JSON line per entry on stdout; the core adds it to its own log. */
 function logEntry({ level, msg, type, id }: LogLine): string {
-  const text = msg instanceof Error ? (msg.stack ?? msg.message) : typeof msg === 'string' ? msg : JSON.stringify(msg);
+  // Errors of function nodes come from another realm, so `instanceof` does not know them.
+  const text = types.isNativeError(msg) ? (msg.stack ?? msg.message) : typeof msg === 'string' ? msg : inspect(msg);
   return JSON.stringify({ level: levelOf(level), msg: text.slice(0, 2000), ...(type && id ? { node: id, type } : {}) });
 }
 
