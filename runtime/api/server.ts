@@ -91,6 +91,8 @@ async function createApp(parts: Parts, limits: Limits) {
     bodyLimit: limits.bodyBytes,
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: true,
+    // Addresses that are none never reach the hooks or the error handler below.
+    frameworkErrors: (error, request, reply) => void sendProblem(asGatehouseError(error), request, reply),
   }).withTypeProvider<TypeBoxProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler(parts.checkAnswers ?? false));
