@@ -1,0 +1,155 @@
+/** kill -9 at any moment: it comes back and goes on; nothing accepted is lost, nothing opens twice or late. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { CommandView } from '../runtime/contracts/api.ts';
+import type { JournalRecord } from '../runtime/contracts/record.ts';
+import { compoundStats } from './compound.ts';
+import { type Gateway, startGateway } from './site.ts';
+
+let gateway: Gateway | undefined;
+let first: Gateway | undefined;
+afterEach(async () => {
+  await gateway?.[Symbol.asyncDispose]();
+  await first?.[Symbol.asyncDispose]();
+  gateway = undefined;
+  first = undefined;
+});
+
+const running = (record: JournalRecord) =>
+  record.name === 'flows' && (record.data as { state: string }).state === 'running';
+const post = (body: object) => ({
+  method: 'POST',
+  as: 'demo-guard',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});
+const finals = ['succeeded', 'failed', 'expired', 'unknown'];
+
+/** One life of a record each, numbers without holes or repeats. */
+function expectWhole(records: readonly JournalRecord[]): void {
+  expect(records.map((record) => record.seq)).toEqual(records.map((_, index) => index + 1));
+  expect(new Set(records.map((record) => record.id)).size).toBe(records.length);
+  expect(new Set(records.map((record) => record.epoch))).toEqual(new Set([1]));
+}
+
+describe('kill -9 of the core', () => {
+  test('R2 C3 C4 under traffic, again and again: whole journal, one final state each, no pulse without its command', {
+    timeout: 240_000,
+  }, async () => {
+    gateway = await startGateway({ cars: 500 });
+    first = gateway;
+    await gateway.record(running);
+    const answered: string[] = [];
+    const seen = new Map<string, string>();
+    for (let round = 0; round < 4; round++) {
+      // Guards press while cars come; what was answered must be there afterwards.
+      const taps = ['gate-east-in', 'gate-east-out'].map(async (device) => {
+        const response = await gateway?.api('/commands', {
+          ...post({ device, command: 'open', reason: 'trial' }),
+          headers: { 'content-type': 'application/json', 'idempotency-key': `round-${round}-${device}` },
+        });
+        if (response?.status === 202 || response?.status === 200)
+          answered.push(((await response.json()) as CommandView).id);
+      });
+      const some = gateway.record((record) => record.kind === 'event' && !seen.has(record.id), '0:0');
+      await Promise.allSettled([...taps, some]);
+      for (const record of await gateway.records()) seen.set(record.id, JSON.stringify(record));
+      await gateway.kill('SIGKILL');
+      gateway = await startGateway({ cars: 500, data: first.data });
+    }
+    await gateway.record((record) => record.kind === 'event', (await gateway.json<{ head: string }>('/status')).head);
+    const records = await gateway.records();
+    expectWhole(records);
+    const now = new Map(records.map((record) => [record.id, JSON.stringify(record)]));
+    for (const [id, text] of seen) expect(now.get(id)).toBe(text);
+
+    const commands = new Map<string, string[]>();
+    for (const record of records) {
+      if (record.kind !== 'command') continue;
+      const { command, state } = record.data as CommandView;
+      commands.set(command, [...(commands.get(command) ?? []), state]);
+    }
+    for (const id of answered) expect(commands.has(id)).toBe(true);
+    const settled = [...commands.values()].filter((states) => states.some((state) => finals.includes(state)));
+    for (const states of settled) expect(states.filter((state) => finals.includes(state))).toHaveLength(1);
+    expect(commands.size - settled.length).toBeLessThanOrEqual(2); // what the two lanes are at right now
+    const executed = [...commands.values()].filter((states) => states.includes('executing')).length;
+    const { pulses } = await compoundStats(first.data);
+    const sum = Object.values(pulses).reduce((total, relays) => total + (relays[0] ?? 0), 0);
+    expect(sum).toBeGreaterThan(0);
+    expect(sum).toBeLessThanOrEqual(executed); // never one pulse more than intents recorded before the byte left
+  });
+
+  test('a command that was being carried out is not sent again; the same key answers with its end', {
+    timeout: 120_000,
+  }, async () => {
+    first = await startGateway();
+    gateway = first;
+    const key = { 'content-type': 'application/json', 'idempotency-key': 'once' };
+    const open = { ...post({ device: 'gate-east-in', command: 'open' }), headers: key };
+    const { id } = (await (await gateway.api('/commands', open)).json()) as CommandView;
+    await gateway.record((record) => record.kind === 'command' && (record.data as CommandView).state === 'executing');
+    await gateway.kill('SIGKILL');
+    gateway = await startGateway({ data: first.data });
+    const again = (await (await gateway.api('/commands?wait=9000', open)).json()) as CommandView;
+    expect(again.id).toBe(id);
+    expect(['succeeded', 'unknown']).toContain(again.state);
+    expect((await compoundStats(first.data)).pulses['gate-east-in']?.[0]).toBe(1);
+  });
+});
+
+describe('kill -9 of the flow process', () => {
+  test('it is back by itself, gates stay with the guard meanwhile, and cars pass again', {
+    timeout: 120_000,
+  }, async () => {
+    first = await startGateway();
+    gateway = first;
+    await gateway.record(running);
+    const core = gateway.pid;
+    const child = childrenOf(core).find((pid) => commandLine(pid).includes('flows/child.ts'));
+    expect(child).toBeDefined();
+    const before = (await gateway.json<{ head: string }>('/status')).head;
+    process.kill(child ?? 0, 'SIGKILL');
+    await gateway.record(
+      (record) => record.name === 'flows' && (record.data as { state: string }).state !== 'running',
+      before,
+    );
+    const opened = await gateway.open('gate-east-out');
+    expect(opened).toMatchObject({ state: 'succeeded' });
+    await gateway.record(running, before);
+    const vehicles = await gateway.json<{ plate: string; kind: string; schedule?: object; zones?: object }[]>(
+      '/vehicles?limit=100',
+      { as: 'demo-admin' },
+    );
+    const plate = vehicles.find((vehicle) => vehicle.kind === 'resident' && !vehicle.schedule && !vehicle.zones)?.plate;
+    await gateway.api('/demo/arrival', post({ plate }));
+    await gateway.record(
+      (record) => record.name === 'passage' && (record.data as { plate?: string }).plate === plate,
+      before,
+    );
+  });
+});
+
+const commandLine = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return ''; // gone meanwhile
+  }
+};
+
+/** All processes whose parent is this one, setpriv in between included. */
+function childrenOf(parent: number): number[] {
+  const all = readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0);
+  const parentOf = (pid: number): number => {
+    try {
+      return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+    } catch {
+      return 0; // gone meanwhile
+    }
+  };
+  const direct = all.filter((pid) => parentOf(pid) === parent);
+  return [...direct, ...direct.flatMap((pid) => all.filter((other) => parentOf(other) === pid))];
+}
