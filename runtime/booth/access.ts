@@ -1,8 +1,8 @@
 /** Who sits here: session, lock, idle time, and the line that lives as long as somebody is logged in. */
 import { signal } from '@preact/signals';
 import type { Session } from '../contracts/api.ts';
+import { seedSounds, tickSounds } from './alarm-sounds.ts';
 import { call, get, Refusal } from './api.ts';
-import { tickSounds, seedSounds } from './alarm-sounds.ts';
 import { announce, announceOpen, clearIncidents, settleIncidents } from './incident-area.ts';
 import { go, nextPath, route } from './route.ts';
 import { loadPeople, loadSnapshot, session } from './store.ts';
@@ -44,6 +44,15 @@ export async function logIn(name: string, secret: { pin: string } | { password: 
   unlocked();
   // Somebody else may do other things: what the gateway offers is read again.
   if (entry.peek() !== 'in' || was !== name) await load();
+}
+
+/**
+ * The person on duty is back at a locked panel: the same session goes on.
+ * @throws {Refusal} as {@link logIn}
+ */
+export async function unlock(pin: string): Promise<void> {
+  session.value = await call<Session>('PUT', '/sessions/current', { pin });
+  unlocked();
 }
 
 export async function logOut(): Promise<void> {
@@ -109,8 +118,8 @@ function unlocked(): void {
 
 /** Runs `act` now, or after somebody has entered a PIN on a locked panel. */
 export function guarded(act: () => void): void {
-  if (!locked.peek()) return act();
-  pending.value = { run: act };
+  if (locked.peek()) pending.value = { run: act };
+  else act();
 }
 
 /** The PIN pad was closed without a PIN: nothing happens. */

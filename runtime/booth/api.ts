@@ -60,7 +60,11 @@ export async function openStream(after: string, signal: AbortSignal): Promise<Re
 
 async function refusalOf(response: Response): Promise<Refusal> {
   const { code, detail, title } = await readProblem(response);
-  return new Refusal({ code: code ?? `http.${response.status}`, status: response.status, detail: detail ?? title ?? '' });
+  return new Refusal({
+    code: code ?? `http.${response.status}`,
+    status: response.status,
+    detail: detail ?? title ?? '',
+  });
 }
 
 /** A proxy or a gateway that is just starting answers with something else than a problem document. */

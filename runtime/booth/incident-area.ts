@@ -1,10 +1,10 @@
 /** The incident area as a signal: which alarms have it, and what keeps it from coming up. */
 import { signal } from '@preact/signals';
 import type { AlarmView } from '../contracts/api.ts';
-import { isUnacked } from './state/alarms.ts';
-import { arrived, closed, type Incidents, noIncidents, opened, released, settled } from './state/incidents.ts';
 import { wide } from './layout.ts';
 import { route } from './route.ts';
+import { isUnacked } from './state/alarms.ts';
+import { arrived, closed, type Incidents, noIncidents, opened, released, settled } from './state/incidents.ts';
 import { alarms } from './store.ts';
 
 export const incidents = signal<Incidents>(noIncidents);

@@ -1,13 +1,14 @@
 /** The live line: opens it, hears the beats, and lets the connection machine decide. Reconnects without a reload. */
+
+import type { AlarmView, Status } from '../contracts/api.ts';
 import type { JournalRecord } from '../contracts/record.ts';
 import { formatPosition } from '../contracts/record.ts';
-import type { AlarmView, Status } from '../contracts/api.ts';
 import { get, openStream, Refusal } from './api.ts';
 import { correctClock, gatewayNow, moveClock } from './clock.ts';
 import { play } from './sound.ts';
-import { applyRecords, applyStatus, checkInventory, head, link, loadSnapshot, turnDay } from './store.ts';
 import { type LinkEvent, startLink, stepLink } from './state/connection.ts';
 import { sseReader } from './state/sse.ts';
+import { applyRecords, applyStatus, checkInventory, head, link, loadSnapshot, turnDay } from './store.ts';
 
 export interface Listener {
   /** New alarms, on the screen or missed while the line was down. */

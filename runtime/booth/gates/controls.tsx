@@ -2,9 +2,9 @@ import { useState } from 'preact/hooks';
 import { guarded } from '../access.ts';
 import { mono } from '../clock.ts';
 import { giveReason, sendCommand } from '../commands.ts';
+import { Left } from '../parts/age.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { Icon } from '../parts/icons.tsx';
-import { Left } from '../parts/age.tsx';
 import { Tap } from '../parts/tap.tsx';
 import type { LaneView } from '../state/lanes.ts';
 import { asksReason, interlockOf, type Order, phaseOf } from '../state/orders.ts';
@@ -193,12 +193,17 @@ const phaseKey = (phase: (typeof stages)[number] | 'executed-unproven') => `gate
 export function Reasons({ order }: { order: Order }) {
   if (!asksReason(order, mono.value)) return null;
   return (
-    <div class="reasons" role="group" aria-label={t('gates.reasons.label')}>
+    <fieldset class="reasons" aria-label={t('gates.reasons.label')}>
       {openingReasons.map((reason) => (
-        <Tap key={reason} class="reason" disabled={!canAct.value} onTap={() => guarded(() => void giveReason(order, reason))}>
+        <Tap
+          key={reason}
+          class="reason"
+          disabled={!canAct.value}
+          onTap={() => guarded(() => void giveReason(order, reason))}
+        >
           {t(`gates.reason.${reason}`)}
         </Tap>
       ))}
-    </div>
+    </fieldset>
   );
 }

@@ -27,7 +27,12 @@ export function GatesScreen() {
         <h1 id="gates-title">{t('gates.title')}</h1>
         {pages > 1 && (
           <div class="pager">
-            <Tap class="tap-icon" label={t('common.page.before')} disabled={shown === 0} onTap={() => (page.value = shown - 1)}>
+            <Tap
+              class="tap-icon"
+              label={t('common.page.before')}
+              disabled={shown === 0}
+              onTap={() => (page.value = shown - 1)}
+            >
               <Icon name="left" />
             </Tap>
             <span class="digits">{`${shown + 1} / ${pages}`}</span>

@@ -26,10 +26,14 @@ export function ActivityList() {
                 <span class={passed ? 'activity-mark passed' : 'activity-mark'}>
                   <Icon name={passed ? 'car' : record.kind === 'command' ? 'gates' : 'close'} />
                 </span>
-                <strong class="plate-text">{line.plate ?? (record.kind === 'event' ? t('gates.plate.unread') : '')}</strong>
+                <strong class="plate-text">
+                  {line.plate ?? (record.kind === 'event' ? t('gates.plate.unread') : '')}
+                </strong>
                 <span class="activity-what">{passed ? line.result : line.what}</span>
                 <span class="second">{zone === undefined ? deviceName(record.device) : zoneName(zone)}</span>
-                <span class="second activity-who">{passed ? line.who : record.kind === 'event' ? line.result : line.who}</span>
+                <span class="second activity-who">
+                  {passed ? line.who : record.kind === 'event' ? line.result : line.who}
+                </span>
               </li>
             );
           })}

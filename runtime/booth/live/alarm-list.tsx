@@ -10,7 +10,7 @@ import { type AlarmFilter, alarmKindOf, alarmRows, isUnacked } from '../state/al
 import { alarms, canAct, deviceName, session, zoneName } from '../store.ts';
 import { actorWords } from '../words/actors.ts';
 import { remembered } from '../words/memory.ts';
-import { say, t, type Key } from '../words/words.ts';
+import { type Key, say, t } from '../words/words.ts';
 import { ActivityList } from './activity.tsx';
 import { mayHandle, report } from './alarm-actions.ts';
 import { alarmFilter } from './filter.ts';
@@ -28,7 +28,7 @@ export function AlarmList() {
         <h2 id="alarms-title">
           {t('live.alarms.title')} <span class="digits">{rows.length}</span>
         </h2>
-        <div class="filters" role="group" aria-label={t('live.filter.label')}>
+        <fieldset class="filters" aria-label={t('live.filter.label')}>
           {filters.map((name) => (
             <Tap key={name} pressed={filter === name} class="filter" onTap={() => (alarmFilter.value = name)}>
               {t(`live.filter.${name}` as Key)}
@@ -40,7 +40,7 @@ export function AlarmList() {
               {priorityWord(filter)}
             </Tap>
           )}
-        </div>
+        </fieldset>
       </header>
       {rows.length === 0 ? (
         <Empty />

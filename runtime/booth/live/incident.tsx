@@ -11,8 +11,16 @@ import { Tap } from '../parts/tap.tsx';
 import { alarmKindOf, isUnacked } from '../state/alarms.ts';
 import { alarms, canAct, lost, people } from '../store.ts';
 import { say, t } from '../words/words.ts';
+import {
+  type AlarmStep,
+  alarmSteps,
+  alarmTrouble,
+  nextStep,
+  report,
+  shelveMinutes,
+  whyNotNow,
+} from './alarm-actions.ts';
 import { alarmPlace, alarmTitle, stateWords } from './alarm-list.tsx';
-import { alarmSteps, type AlarmStep, alarmTrouble, nextStep, report, shelveMinutes, whyNotNow } from './alarm-actions.ts';
 import { lastView, Timeline } from './timeline.tsx';
 
 /** The incident area: what happened, what to do, and the buttons to do it. */
@@ -23,11 +31,11 @@ export function IncidentArea() {
   return (
     <aside class="incident" aria-label={t('incident.label')}>
       {tabs.length > 1 && (
-        <div class="incident-tabs" role="group" aria-label={t('incident.tabs', { n: tabs.length })}>
+        <fieldset class="incident-tabs" aria-label={t('incident.tabs', { n: tabs.length })}>
           {tabs.map((id) => (
             <Tab key={id} id={id} active={id === active} />
           ))}
-        </div>
+        </fieldset>
       )}
       {alarm ? <Incident key={alarm.id} alarm={alarm} /> : <Gone id={active} />}
       <Shield of={active} />
@@ -101,7 +109,8 @@ function Incident({ alarm }: { alarm: AlarmView }) {
 
 function processWords(alarm: AlarmView): string {
   if (alarm.process === 'SHELVED') return t('alarm.tag.shelved');
-  if (alarm.returnedAt !== undefined) return t(alarm.latching && alarm.process !== 'NORMAL' ? 'alarm.process.latched' : 'alarm.tag.returned');
+  if (alarm.returnedAt !== undefined)
+    return t(alarm.latching && alarm.process !== 'NORMAL' ? 'alarm.process.latched' : 'alarm.tag.returned');
   return t('alarm.process.active');
 }
 
@@ -137,9 +146,15 @@ function Actions({ alarm }: { alarm: AlarmView }) {
           </Tap>
         ))}
       </div>
-      {asked === 'dispatch' && <DispatchDialog onClose={() => setAsked(undefined)} onPick={(to) => act('dispatch', { to })} />}
-      {asked === 'resolve' && <ResolveDialog alarm={alarm} onClose={() => setAsked(undefined)} onPick={(body) => act('resolve', body)} />}
-      {asked === 'shelve' && <ShelveDialog alarm={alarm} onClose={() => setAsked(undefined)} onPick={(body) => act('shelve', body)} />}
+      {asked === 'dispatch' && (
+        <DispatchDialog onClose={() => setAsked(undefined)} onPick={(to) => act('dispatch', { to })} />
+      )}
+      {asked === 'resolve' && (
+        <ResolveDialog alarm={alarm} onClose={() => setAsked(undefined)} onPick={(body) => act('resolve', body)} />
+      )}
+      {asked === 'shelve' && (
+        <ShelveDialog alarm={alarm} onClose={() => setAsked(undefined)} onPick={(body) => act('shelve', body)} />
+      )}
     </footer>
   );
 }

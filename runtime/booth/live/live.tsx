@@ -1,6 +1,6 @@
+import { t } from '../words/words.ts';
 import { AlarmList } from './alarm-list.tsx';
 import { DayFigures } from './day-figures.tsx';
-import { t } from '../words/words.ts';
 
 export function LiveScreen() {
   return (

@@ -35,7 +35,9 @@ export function Timeline({ alarm }: { alarm: AlarmView }) {
               {changeOf(record.data) === 'resolved' && view?.disposition !== undefined && (
                 <span>{t(`alarm.disposition.${view.disposition}`)}</span>
               )}
-              {view?.note !== undefined && changeOf(record.data) === 'resolved' && <span class="second">{view.note}</span>}
+              {view?.note !== undefined && changeOf(record.data) === 'resolved' && (
+                <span class="second">{view.note}</span>
+              )}
             </li>
           );
         })}
@@ -46,7 +48,9 @@ export function Timeline({ alarm }: { alarm: AlarmView }) {
 
 function rowsOf(id: string, read: readonly JournalRecord[], heard: readonly JournalRecord[]): JournalRecord[] {
   const own = [...read, ...heard].filter((record) => alarmOf(record.data)?.id === id);
-  return [...new Map(own.map((record) => [record.id, record])).values()].sort((a, b) => a.received - b.received || a.seq - b.seq);
+  return [...new Map(own.map((record) => [record.id, record])).values()].sort(
+    (a, b) => a.received - b.received || a.seq - b.seq,
+  );
 }
 
 async function readPast(alarm: AlarmView): Promise<void> {

@@ -5,7 +5,7 @@ import { PinPad } from '../parts/pin-pad.tsx';
 import { Tap } from '../parts/tap.tsx';
 import { go, nextPath, route } from '../route.ts';
 import { unlockSound } from '../sound.ts';
-import { loadPeople, people, type Person } from '../store.ts';
+import { loadPeople, type Person, people } from '../store.ts';
 import { failureWords } from '../words/refusals.ts';
 import { t } from '../words/words.ts';
 
@@ -34,7 +34,7 @@ export function LoginScreen() {
 
 function Tiles({ chosen, onPick }: { chosen: Chosen; onPick: (chosen: Chosen) => void }) {
   return (
-    <div class="tiles" role="group" aria-label={t('login.tiles')}>
+    <fieldset class="tiles" aria-label={t('login.tiles')}>
       {people.value.map((person) => (
         <Tap
           key={person.name}
@@ -53,7 +53,7 @@ function Tiles({ chosen, onPick }: { chosen: Chosen; onPick: (chosen: Chosen) =>
       <Tap kind="main" class="tile tile-other" pressed={chosen === 'other'} onTap={() => onPick('other')}>
         {t('login.other')}
       </Tap>
-    </div>
+    </fieldset>
   );
 }
 

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { abandon, logIn, pending } from '../access.ts';
+import { abandon, logIn, pending, unlock } from '../access.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { PinPad } from '../parts/pin-pad.tsx';
 import { Tap } from '../parts/tap.tsx';
@@ -19,7 +19,7 @@ export function UnlockDialog() {
     setBusy(true);
     setError(undefined);
     try {
-      await logIn(chosen, { pin });
+      await (chosen === own ? unlock(pin) : logIn(chosen, { pin }));
     } catch (failure) {
       setError(failureWords(failure));
     } finally {

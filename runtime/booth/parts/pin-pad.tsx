@@ -7,7 +7,15 @@ const LENGTH = 6;
 const digits = ['1', '2', '3', '4', '5', '6', '7', '8', '9'];
 
 /** Six digits, sent by themselves; the keys of a keyboard work too. */
-export function PinPad({ onPin, busy, error }: { onPin: (pin: string) => void; busy: boolean; error?: string | undefined }) {
+export function PinPad({
+  onPin,
+  busy,
+  error,
+}: {
+  onPin: (pin: string) => void;
+  busy: boolean;
+  error?: string | undefined;
+}) {
   const [pin, setPin] = useState('');
   const add = (digit: string) => {
     if (busy || pin.length >= LENGTH) return;
@@ -28,7 +36,7 @@ export function PinPad({ onPin, busy, error }: { onPin: (pin: string) => void; b
     return () => window.removeEventListener('keydown', key);
   });
   return (
-    <div class="pin" role="group" aria-label={t('login.pin.label')}>
+    <fieldset class="pin" aria-label={t('login.pin.label')}>
       <div class="pin-dots" role="status" aria-label={t('login.pin.entered', { n: pin.length })}>
         {Array.from({ length: LENGTH }, (_, index) => (
           <i key={index} class={index < pin.length ? 'dot full' : 'dot'} />
@@ -53,6 +61,6 @@ export function PinPad({ onPin, busy, error }: { onPin: (pin: string) => void; b
           <Icon name="back" />
         </Tap>
       </div>
-    </div>
+    </fieldset>
   );
 }

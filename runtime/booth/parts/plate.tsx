@@ -1,5 +1,5 @@
 import type { PlateColour } from '../state/lanes.ts';
-import { t, type Key } from '../words/words.ts';
+import { type Key, t } from '../words/words.ts';
 
 /** A plate as it looks on the car: province and letter, dot, the rest. */
 export function Plate({ plate, colour = 'unknown' }: { plate?: string | undefined; colour?: PlateColour }) {

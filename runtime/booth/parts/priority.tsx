@@ -1,4 +1,4 @@
-import { t, type Key } from '../words/words.ts';
+import { type Key, t } from '../words/words.ts';
 
 const shapes: Record<number, string> = {
   1: 'M16 2.5 30.5 29h-29Z',

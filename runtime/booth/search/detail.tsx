@@ -6,13 +6,15 @@ import { Time } from '../parts/age.tsx';
 import { Shield } from '../parts/dialog.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { Tap } from '../parts/tap.tsx';
-import { fieldsOf } from '../words/fields.ts';
 import { describe } from '../words/describe.ts';
+import { fieldsOf } from '../words/fields.ts';
 import { failureWords } from '../words/refusals.ts';
 import { t } from '../words/words.ts';
 import { chosen } from './results.ts';
 
-type Chain = { readonly of: string; readonly items: readonly JournalRecord[] } | { readonly of: string; readonly trouble: string };
+type Chain =
+  | { readonly of: string; readonly items: readonly JournalRecord[] }
+  | { readonly of: string; readonly trouble: string };
 const chain = signal<Chain | undefined>(undefined);
 
 /** One record with all its fields, and why it came to be. */
@@ -76,7 +78,8 @@ function ChainList({ of }: { of: string }) {
           <li key={record.id} class={record.id === of ? 'here' : ''}>
             <Time at={record.received} />
             <div>
-              <strong>{line.what}</strong> {line.plate !== undefined && <span class="plate-text">{line.plate}</span>} {line.result}
+              <strong>{line.what}</strong> {line.plate !== undefined && <span class="plate-text">{line.plate}</span>}{' '}
+              {line.result}
               <p class="second">{[line.place, line.who].filter((part) => part !== '').join(' · ')}</p>
             </div>
           </li>

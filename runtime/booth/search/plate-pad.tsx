@@ -8,7 +8,15 @@ import { letters, provinces, specials } from './plate-characters.ts';
 const LONGEST = 8;
 
 /** A plate, or any part of one, without a keyboard. No I and O: no plate has them. */
-export function PlatePad({ plate, onClose, onPlate }: { plate: string; onClose: () => void; onPlate: (plate: string) => void }) {
+export function PlatePad({
+  plate,
+  onClose,
+  onPlate,
+}: {
+  plate: string;
+  onClose: () => void;
+  onPlate: (plate: string) => void;
+}) {
   const [text, setText] = useState(plate);
   const add = (character: string) => setText((now) => (now + character).slice(0, LONGEST));
   const keys = (characters: readonly string[], row: string) => (

@@ -72,7 +72,11 @@ async function load(): Promise<void> {
   }
 }
 
-async function collect(asked: Search, from: string, want: number): Promise<{ rows: JournalRecord[]; further?: string }> {
+async function collect(
+  asked: Search,
+  from: string,
+  want: number,
+): Promise<{ rows: JournalRecord[]; further?: string }> {
   const found: JournalRecord[] = [];
   let before = from;
   for (let fetched = 0; fetched < FETCHES; fetched += 1) {

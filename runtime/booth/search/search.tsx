@@ -41,7 +41,7 @@ function Filters() {
   const lanes = zones.value.filter((zone) => zone.kind === 'lane');
   return (
     <div class="search-filters">
-      <div class="filters" role="group" aria-label={t('search.preset.label')}>
+      <fieldset class="filters" aria-label={t('search.preset.label')}>
         {presets.map((preset) => (
           <Tap
             key={preset}
@@ -52,13 +52,20 @@ function Filters() {
             {t(`search.preset.${preset}`)}
           </Tap>
         ))}
-      </div>
-      <div class="filters" role="group" aria-label={t('search.filter.label')}>
-        {ranges.filter((range: Range) => mayLookBack() || range === 'today' || range === 'hour').map((range) => (
-          <Tap key={range} class="filter" pressed={now.range === range} onTap={() => results.searchFor({ ...now, range })}>
-            {t(`search.range.${range}`)}
-          </Tap>
-        ))}
+      </fieldset>
+      <fieldset class="filters" aria-label={t('search.filter.label')}>
+        {ranges
+          .filter((range: Range) => mayLookBack() || range === 'today' || range === 'hour')
+          .map((range) => (
+            <Tap
+              key={range}
+              class="filter"
+              pressed={now.range === range}
+              onTap={() => results.searchFor({ ...now, range })}
+            >
+              {t(`search.range.${range}`)}
+            </Tap>
+          ))}
         {lanes.map((lane) => (
           <Tap
             key={lane.id}
@@ -84,7 +91,7 @@ function Filters() {
             {t('search.export')}
           </a>
         )}
-      </div>
+      </fieldset>
       {pad && (
         <PlatePad
           plate={now.plate}

@@ -109,11 +109,21 @@ function SoundGroup() {
       </div>
       <div class="choices volume">
         <span id="volume-name">{t('settings.sound.volume')}</span>
-        <Tap class="tap-icon" label={t('settings.sound.softer')} disabled={volume.value <= 40} onTap={() => setVolume(volume.value - 10)}>
+        <Tap
+          class="tap-icon"
+          label={t('settings.sound.softer')}
+          disabled={volume.value <= 40}
+          onTap={() => setVolume(volume.value - 10)}
+        >
           −
         </Tap>
         <span class="digits">{volume.value}%</span>
-        <Tap class="tap-icon" label={t('settings.sound.louder')} disabled={volume.value >= 100} onTap={() => setVolume(volume.value + 10)}>
+        <Tap
+          class="tap-icon"
+          label={t('settings.sound.louder')}
+          disabled={volume.value >= 100}
+          onTap={() => setVolume(volume.value + 10)}
+        >
           +
         </Tap>
       </div>

@@ -48,7 +48,10 @@ function StripLane({ lane }: { lane: LaneView }) {
           ) : (
             <>
               {(lane.memory.seen || waiting) && (
-                <Plate plate={waiting?.plate ?? lane.memory.seen?.plate} colour={lane.memory.seen?.colour ?? 'unknown'} />
+                <Plate
+                  plate={waiting?.plate ?? lane.memory.seen?.plate}
+                  colour={lane.memory.seen?.colour ?? 'unknown'}
+                />
               )}
               {!waiting && lane.memory.decision && (
                 <span class="second">

@@ -1,6 +1,6 @@
+import { incidents } from '../incident-area.ts';
 import { Icon } from '../parts/icons.tsx';
 import { go, pathOf, route, screens } from '../route.ts';
-import { incidents } from '../incident-area.ts';
 import { t } from '../words/words.ts';
 
 /** The screens, always in the same places. */

@@ -1,10 +1,10 @@
-import { canSilence, silenceAlarms, silentFor } from '../alarm-sounds.ts';
 import { abandon, guarded, lock, locked, logOut } from '../access.ts';
+import { canSilence, silenceAlarms, silentFor } from '../alarm-sounds.ts';
 import { second, siteZone } from '../clock.ts';
 import { alarmFilter } from '../live/filter.ts';
+import { Left } from '../parts/age.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { PriorityMark, priorityWord } from '../parts/priority.tsx';
-import { Left } from '../parts/age.tsx';
 import { Tap } from '../parts/tap.tsx';
 import { go } from '../route.ts';
 import { soundOn, unlockSound } from '../sound.ts';
@@ -68,7 +68,7 @@ function Clock() {
 
 function Counts() {
   return (
-    <div class="bar-counts" role="group" aria-label={t('bar.counts.label')}>
+    <fieldset class="bar-counts" aria-label={t('bar.counts.label')}>
       {counts.value.map(({ count, unacked }, index) => {
         const priority = index + 1;
         return (
@@ -87,7 +87,7 @@ function Counts() {
           </Tap>
         );
       })}
-    </div>
+    </fieldset>
   );
 }
 

@@ -4,7 +4,10 @@ import { finalStates, type JournalRecord } from '../../contracts/record.ts';
 const KEPT = 30;
 
 /** @returns The same list when nothing in `records` belongs on it. */
-export function foldActivity(list: readonly JournalRecord[], records: readonly JournalRecord[]): readonly JournalRecord[] {
+export function foldActivity(
+  list: readonly JournalRecord[],
+  records: readonly JournalRecord[],
+): readonly JournalRecord[] {
   const fresh = records.filter(isActivity);
   return fresh.length === 0 ? list : [...fresh.reverse(), ...list].slice(0, KEPT);
 }

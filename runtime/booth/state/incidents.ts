@@ -41,7 +41,8 @@ export function arrived(
     const free = next.active === undefined;
     if (alarm.priority === 1 && view.busy) next = { ...next, deferred: [...next.deferred, alarm.id] };
     else if (alarm.priority === 1) next = { ...joined(next, alarm.id), popped: free ? true : next.popped };
-    else if (alarm.priority === 2 && free && view.wide && !view.busy) next = { ...joined(next, alarm.id), popped: true };
+    else if (alarm.priority === 2 && free && view.wide && !view.busy)
+      next = { ...joined(next, alarm.id), popped: true };
   }
   return next;
 }

@@ -161,8 +161,8 @@ function commanded(lane: LaneMemory, record: JournalRecord): LaneMemory {
   const id = textOf(data.command) ?? textOf(data.id);
   const state = textOf(data.state);
   if (id === undefined || state === undefined) return lane;
-  // An older command that ends late does not replace a newer one.
-  if (lane.command && lane.command.id !== id && state !== 'accepted' && state !== 'executing') return lane;
+  // Ids rise with time (UUIDv7): an older command that ends late does not replace a newer one.
+  if (lane.command && id < lane.command.id) return lane;
   const code = textOf(data.code);
   const detail = textOf(data.detail);
   const command: LaneCommand = {

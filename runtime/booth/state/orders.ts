@@ -139,7 +139,8 @@ export function orderShown(lane: LaneView, order: Order | undefined, mono: numbe
 
 /** Openings ask why, for half a minute, unless refused or already told. */
 export function asksReason(order: Order, mono: number): boolean {
-  if ((order.name !== 'open' && order.name !== 'lockOpen') || order.id === undefined || order.reason !== undefined) return false;
+  if ((order.name !== 'open' && order.name !== 'lockOpen') || order.id === undefined || order.reason !== undefined)
+    return false;
   if (order.state === 'failed' || order.state === 'expired') return false;
   return mono - order.tappedAt < REASON_WITHIN_MS;
 }

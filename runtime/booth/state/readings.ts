@@ -39,4 +39,8 @@ export function limitsOf(device: DeviceView, point: string): { value: number; ov
 
 /** At most one digit after the point: more is noise on a panel. */
 export const valueText = (value: unknown): string =>
-  typeof value === 'number' ? String(Math.round(value * 10) / 10) : value === null || value === undefined ? '–' : String(value);
+  typeof value === 'number'
+    ? String(Math.round(value * 10) / 10)
+    : value === null || value === undefined
+      ? '–'
+      : String(value);

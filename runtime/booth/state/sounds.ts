@@ -60,7 +60,9 @@ export function soundDue(sounding: Sounding, book: AlarmBook, mono: number): { s
 function due2(was: Sounding, ids: readonly string[], mono: number): { sounding: Sounding; play?: AlarmSound } {
   const fresh = ids.filter((id) => !was.p2Since.has(id));
   const sounding =
-    fresh.length === 0 ? was : { ...was, p2Since: new Map([...was.p2Since, ...fresh.map((id) => [id, mono] as const)]) };
+    fresh.length === 0
+      ? was
+      : { ...was, p2Since: new Map([...was.p2Since, ...fresh.map((id) => [id, mono] as const)]) };
   const due = ids.some((id) => mono - (sounding.p2Since.get(id) ?? mono) < P2_AT_MOST_MS);
   const now = due && (fresh.length > 0 || mono - sounding.p2At >= P2_EVERY_MS);
   return now ? { sounding: { ...sounding, p2At: mono }, play: 'p2' } : { sounding };

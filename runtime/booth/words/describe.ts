@@ -80,7 +80,8 @@ function eventResult(name: string, data: Record<string, unknown>): string {
 }
 
 const stateWords = (data: unknown): string => {
-  if (typeof data === 'object' && data !== null && 'state' in data) return word(`device.link.${String(data.state)}`, '');
+  if (typeof data === 'object' && data !== null && 'state' in data)
+    return word(`device.link.${String(data.state)}`, '');
   return typeof data === 'object' ? '' : word(`point.value.${String(data)}`, String(data));
 };
 
@@ -94,4 +95,5 @@ export function reasonWords(reason: string): string {
 export const dataOf = (record: JournalRecord): Record<string, unknown> =>
   typeof record.data === 'object' && record.data !== null ? (record.data as Record<string, unknown>) : {};
 
-export const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+export const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined;

@@ -25,7 +25,11 @@ function formatOf(zone: string): Intl.DateTimeFormat {
 }
 
 function partsOf(ms: number, zone: string): Parts {
-  const part = new Map(formatOf(zone).formatToParts(ms).map(({ type, value }) => [type, value]));
+  const part = new Map(
+    formatOf(zone)
+      .formatToParts(ms)
+      .map(({ type, value }) => [type, value]),
+  );
   return {
     date: `${part.get('year')}-${part.get('month')}-${part.get('day')}`,
     time: `${part.get('hour')}:${part.get('minute')}:${part.get('second')}`,
@@ -57,7 +61,5 @@ export function spanOf(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const minutes = Math.floor(seconds / 60);
   const hours = Math.floor(minutes / 60);
-  return hours > 0
-    ? `${hours}:${two(minutes % 60)}:${two(seconds % 60)}`
-    : `${two(minutes)}:${two(seconds % 60)}`;
+  return hours > 0 ? `${hours}:${two(minutes % 60)}:${two(seconds % 60)}` : `${two(minutes)}:${two(seconds % 60)}`;
 }

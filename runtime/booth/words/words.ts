@@ -2,7 +2,7 @@ import { signal } from '@preact/signals';
 import type { Words } from '../../contracts/words.ts';
 import english from '../locales/en-US.json' with { type: 'json' };
 import chinese from '../locales/zh-CN.json' with { type: 'json' };
-import { remembered, remember } from './memory.ts';
+import { remember, remembered } from './memory.ts';
 
 export type Language = 'zh-CN' | 'en-US';
 export type Key = keyof typeof chinese;

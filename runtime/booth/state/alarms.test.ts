@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import { alarmCounts, alarmRows, alarmsFrom, foldAlarms, noAlarms } from './alarms.ts';
+import { alarm, alarmRecord, record } from './fixture.ts';
+
+test('an alarm raised on the stream is on the list, a closed one leaves it', () => {
+  const raised = foldAlarms(noAlarms, [alarmRecord(alarm(), 'raised')]);
+  expect(alarmRows(raised, 'all', '').map((row) => row.id)).toEqual(['a1']);
+  const closed = foldAlarms(raised, [alarmRecord(alarm({ process: 'NORMAL', handling: 'closed' }), 'resolved')]);
+  expect(alarmRows(closed, 'all', '')).toEqual([]);
+});
+
+test('gone but not dealt with stays on the list', () => {
+  const book = foldAlarms(noAlarms, [alarmRecord(alarm({ process: 'NORMAL', handling: 'acked' }), 'returned')]);
+  expect(alarmRows(book, 'all', '')).toHaveLength(1);
+});
+
+test('records the snapshot already holds change nothing', () => {
+  const old = alarmRecord(alarm(), 'raised');
+  const acked = alarm({ process: 'ACTIVE_ACK', handling: 'acked', ackedBy: 'user:wang' });
+  const book = alarmsFrom([acked], `${old.epoch}:${old.seq}`);
+  expect(foldAlarms(book, [old])).toBe(book);
+});
+
+test('the same book comes back when no record is about alarms', () => {
+  expect(foldAlarms(noAlarms, [record({ kind: 'telemetry', name: 'barrierState', data: 'open' })])).toBe(noAlarms);
+});
+
+test('raised while the line was down is marked so, before and after is not', () => {
+  const gap = { from: 10_000, to: 20_000 };
+  const book = foldAlarms(
+    noAlarms,
+    [
+      alarmRecord(alarm({ id: 'before' }), 'raised', { received: 10_000 }),
+      alarmRecord(alarm({ id: 'inside' }), 'raised', { received: 15_000 }),
+      alarmRecord(alarm({ id: 'acked' }), 'acked', { received: 15_500 }),
+      alarmRecord(alarm({ id: 'after' }), 'raised', { received: 20_001 }),
+    ],
+    gap,
+  );
+  expect([...book.missed]).toEqual(['inside']);
+});
+
+test('the list goes by priority, then unanswered, then newest', () => {
+  const book = alarmsFrom(
+    [
+      alarm({ id: 'p3', priority: 3, raisedAt: 9 }),
+      alarm({ id: 'p1-acked', process: 'ACTIVE_ACK', raisedAt: 8 }),
+      alarm({ id: 'p1-old', raisedAt: 1 }),
+      alarm({ id: 'p1-new', raisedAt: 2 }),
+    ],
+    '1:0',
+  );
+  expect(alarmRows(book, 'all', '').map((row) => row.id)).toEqual(['p1-new', 'p1-old', 'p1-acked', 'p3']);
+});
+
+test('filters: security, equipment, mine, set aside, one priority', () => {
+  const book = alarmsFrom(
+    [
+      alarm({ id: 'intrusion' }),
+      alarm({ id: 'offline', kind: 'offline', priority: 2 }),
+      alarm({ id: 'fault', kind: 'barrierFault', priority: 2, ackedBy: 'user:wang', process: 'ACTIVE_ACK' }),
+      alarm({ id: 'uplink', scenario: 'gateway', kind: 'uplinkOffline', priority: 3 }),
+      alarm({ id: 'shelved', process: 'SHELVED', priority: 3 }),
+    ],
+    '1:0',
+  );
+  const ids = (filter: Parameters<typeof alarmRows>[1]) => alarmRows(book, filter, 'wang').map((row) => row.id);
+  expect(ids('security')).toEqual(['intrusion']);
+  expect(ids('device')).toEqual(['offline', 'fault', 'uplink']);
+  expect(ids('mine')).toEqual(['fault']);
+  expect(ids('aside')).toEqual(['shelved']);
+  expect(ids(3)).toEqual(['uplink']);
+});
+
+test('counts leave out what is set aside and know what still waits', () => {
+  const book = alarmsFrom(
+    [
+      alarm({ id: '1' }),
+      alarm({ id: '2', priority: 2, process: 'ACTIVE_ACK' }),
+      alarm({ id: '3', priority: 3, process: 'SHELVED' }),
+    ],
+    '1:0',
+  );
+  expect(alarmCounts(book)).toEqual([
+    { count: 1, unacked: true },
+    { count: 1, unacked: false },
+    { count: 0, unacked: false },
+    { count: 0, unacked: false },
+  ]);
+});
