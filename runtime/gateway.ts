@@ -383,7 +383,6 @@ export async function startGateway(config: Config, say: (text: string) => void):
 
     const url = `${scheme}://${httpHost}:${port}`;
     const mqtt = `${isLoopback(config.mqtt.host) ? 'mqtt' : 'mqtts'}://${config.mqtt.host}:${broker.port}`;
-    process.send?.({ listening: { url, devices: devicesUrl, mqtt } });
     const setupCode = auth.setupCode();
     say(
       readyText({
@@ -396,6 +395,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
         ...(logFile === undefined ? {} : { logFile }),
       }),
     );
+    process.send?.({ listening: { url, devices: devicesUrl, mqtt } });
     log.info({ url, gateway: journal.gateway, epoch: journal.epoch, mode }, 'ready');
     return { stop: () => stack.disposeAsync(), healthy: async () => (await journal.append()).length === 0, log };
   } catch (error) {

@@ -1,11 +1,12 @@
 /** A whole gateway as its own process, on free loopback ports and a data directory of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CommandView, DeviceView, RecordsPage } from '../runtime/contracts/api.ts';
 import type { JournalRecord } from '../runtime/contracts/record.ts';
+import { endCompound } from './compound.ts';
 
 const PASSWORD = 'Kestrel-4417-lane';
 const PIN = '472901';
@@ -150,7 +151,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     },
     async [Symbol.asyncDispose]() {
       await gateway.stop();
-      await compoundGone(data);
+      await endCompound(data); // it outlives a killed core by design
       if (options.data === undefined) rmSync(data, { recursive: true, force: true, maxRetries: 5 });
     },
   };
@@ -180,28 +181,6 @@ function ended(child: ChildProcess): Promise<number | string> {
   if (child.exitCode !== null || child.signalCode !== null)
     return Promise.resolve(child.exitCode ?? child.signalCode ?? '');
   return new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal ?? '')));
-}
-
-/** The demo compound outlives a killed core by design; a test that is over ends it by its own process id. */
-async function compoundGone(data: string): Promise<void> {
-  const pid = Number(readOr(join(data, 'demo.pid')));
-  if (!(pid > 0)) return;
-  for (let tries = 0; tries < 50; tries++) {
-    try {
-      process.kill(pid, tries < 30 ? 0 : 'SIGKILL');
-    } catch {
-      return; // gone
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
-function readOr(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 /** Records of a server-sent event stream, as they come. */
