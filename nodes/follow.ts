@@ -82,16 +82,16 @@ export function createFollower({ client, positions, zones, warn }: FollowerParts
   }
 
   /** The gateway's journal is another one than ours was (restored, rebuilt): its present is where we go on. */
-  function startOver(head: string): void {
+  async function startOver(head: string): Promise<void> {
     warn(`journal position ${position ?? 'none'} is not in this journal; going on from ${head}`);
     position = head;
-    positions.reached(head);
+    await positions.begin(head);
   }
 
   async function take({ event, data, id }: ServerEvent): Promise<void> {
     if (event === 'reset') {
       const { head } = JSON.parse(data) as { head?: string };
-      startOver(head ?? (await look()).head);
+      await startOver(head ?? (await look()).head);
     } else if (event === 'record') {
       await handOut(JSON.parse(data) as JournalRecord);
       if (id === undefined) return;
@@ -148,10 +148,12 @@ export function createFollower({ client, positions, zones, warn }: FollowerParts
     let open = false;
     try {
       const { head, now } = await look();
-      position = started ? (position ?? head) : await beginning(head, now);
-      positions.reached(position);
-      started = true;
-      const query = queryOf(filter, position);
+      if (!started) {
+        position = await beginning(head, now);
+        await positions.begin(position);
+        started = true;
+      }
+      const query = queryOf(filter, position ?? head);
       const response = await client.open(`/stream?${query}`, AbortSignal.any([signal, own.signal]));
       open = true;
       tell({ online: true });

@@ -13,6 +13,8 @@ const HANDLED_AFTER_MS = 2000;
 export interface PositionFile {
   /** As it was at the last write; undefined on the first start. */
   readonly kept: string | undefined;
+  /** Nothing before this is of interest: written before anything is handed out, so that a crash then loses nothing. */
+  begin(position: string): Promise<void>;
   /** Everything up to here has been handed out. */
   reached(position: string): void;
   close(): void;
@@ -32,30 +34,36 @@ export function openPosition(directory: string, warn: (text: string) => void): P
   /** Newest last; one entry per write interval is enough. */
   const handed: { position: string; at: number }[] = [];
   let written: string | undefined;
-  let writing = false;
+  let writing: Promise<void> = Promise.resolve();
 
-  async function write(position: string): Promise<void> {
-    await writeFile(`${file}.new`, `${JSON.stringify({ position })}\n`);
-    await rename(`${file}.new`, file);
-    written = position;
+  /** One write at a time. A position that cannot be kept is told, and costs a repetition at the next start. */
+  function write(position: string): Promise<void> {
+    writing = writing.then(async () => {
+      try {
+        await writeFile(`${file}.new`, `${JSON.stringify({ position })}\n`);
+        await rename(`${file}.new`, file);
+        written = position;
+      } catch (error) {
+        warn(`position.json: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    });
+    return writing;
   }
 
   const timer = setInterval(() => {
     const now = performance.now();
     let ripe: string | undefined;
     while (handed[0] && now - handed[0].at >= HANDLED_AFTER_MS) ripe = handed.shift()?.position;
-    if (ripe === undefined || ripe === written || writing) return;
-    writing = true;
-    write(ripe)
-      .catch((error: unknown) => warn(`position.json: ${error instanceof Error ? error.message : String(error)}`))
-      .finally(() => {
-        writing = false;
-      });
+    if (ripe !== undefined && ripe !== written) void write(ripe);
   }, WRITE_EVERY_MS);
   timer.unref();
 
   return {
     kept: read(file),
+    begin(position) {
+      handed.length = 0; // of another journal
+      return write(position);
+    },
     reached(position) {
       const now = performance.now();
       const last = handed.at(-1);
