@@ -25,15 +25,13 @@ const CLOSE_GRACE_MS = 3000;
 const FIRST_BYTE_MS = 10_000;
 /** The first byte of a TLS connection: a handshake record. */
 const TLS_HANDSHAKE = 0x16;
-/** Devices repeat what was not taken; a wrong key a minute is a wrong setting, fifty are an attack. */
-const WRONG_KEYS_PER_MINUTE = 30;
 
 /** @param pair off loopback: TLS, and plain HTTP only as far as the site allows it. */
 export function createDeviceListener(parts: DeviceParts, pair: KeyPair | undefined): DeviceListener {
   const limits: Limits = { ...defaultLimits, ...parts.limits };
   const app = Fastify({ logger: false, bodyLimit: limits.pictureBytes, routerOptions: { maxParamLength: 100 } });
   const buckets = createBuckets(parts.clock, limits.pushesPerSecond);
-  const strangers = createBuckets(parts.clock, WRONG_KEYS_PER_MINUTE / 60 + 1);
+  const strangers = createBuckets(parts.clock, limits.anonymousPerSecond);
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
