@@ -1,7 +1,10 @@
-# Gatehouse in a container:
+# Gatehouse in a container, with the site file of the compound (it is imported once, into an empty /data):
 #   docker build -t gatehouse .
-#   docker run -d --init --restart=always -v gatehouse:/data -p 8443:8443 -p 8081:8081 -p 8883:8883 gatehouse
-# Serial lines: add --device /dev/ttyUSB0 --group-add dialout.
+#   docker run -d --init --restart=always -v gatehouse:/data -v ./site.yaml:/site.yaml:ro -e GATEHOUSE_SITE=/site.yaml \
+#     -p 8443:8443 -p 8081:8081 -p 8883:8883 gatehouse
+# The log shows the one-time set-up code. Serial lines: add --device /dev/ttyUSB0 --group-add dialout.
+# The demo compound shows itself on loopback only: docker run --rm --init --network host -e GATEHOUSE_HTTP=127.0.0.1:8080
+#   -e GATEHOUSE_DEVICES=127.0.0.1:8081 -e GATEHOUSE_MQTT=127.0.0.1:1883 gatehouse
 
 FROM node:24-bookworm-slim AS booth
 WORKDIR /app
