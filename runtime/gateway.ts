@@ -349,6 +349,10 @@ export async function startGateway(config: Config, say: (text: string) => void):
     let uplinks: Uplink[] = [];
     let ready = false;
     const parts = { config, clock, log, version, journal, auth, inventory, access, dispatcher, alarms, host };
+    const side = {
+      http: { ...config.devices, scheme: isLoopback(config.devices.host) ? ('http' as const) : ('https' as const) },
+      mqtt: { ...config.mqtt, scheme: isLoopback(config.mqtt.host) ? ('mqtt' as const) : ('mqtts' as const) },
+    };
     const api = await createServer({
       ...parts,
       flows: () => flows,
@@ -356,6 +360,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
       demo: () => compound && demoPort(compound),
       editor: (app) => registerEditor(app, { flows: () => flows, journal }),
       clockQuality: quality.quality,
+      deviceSide: () => side,
       ready: () => ready,
     });
     const listener = createDeviceListener(parts, await tlsFor(config.devices.host, parts));
@@ -363,7 +368,9 @@ export async function startGateway(config: Config, say: (text: string) => void):
     onStop(() => listener.close());
     const broker = await openBroker(config, inventory, host, journal, log);
     onStop(() => broker.close());
-    const devicesUrl = `${isLoopback(config.devices.host) ? 'http' : 'https'}://${config.devices.host}:${pushPort}`;
+    side.http.port = pushPort;
+    side.mqtt.port = broker.port;
+    const devicesUrl = `${side.http.scheme}://${side.http.host}:${pushPort}`;
     if (demo) {
       compound = await startDemo(inventory, {
         dataDir: config.dataDir,
@@ -382,7 +389,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
     ready = true;
 
     const url = `${scheme}://${httpHost}:${port}`;
-    const mqtt = `${isLoopback(config.mqtt.host) ? 'mqtt' : 'mqtts'}://${config.mqtt.host}:${broker.port}`;
+    const mqtt = `${side.mqtt.scheme}://${side.mqtt.host}:${broker.port}`;
     const setupCode = auth.setupCode();
     say(
       readyText({
