@@ -2,18 +2,19 @@
  * One way from an intent to an outcome, whoever sends it (reliability.md C1-C7): accepted is durable, executing is durable
  * before the first byte leaves, success is read back, and after a crash nothing is ever sent again by itself.
  */
-import { createHash } from 'node:crypto';
 import type { CommandTurn, Reading } from '../../drivers/driver.ts';
-import { type Clock, delay } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { CommandInput, CommandView } from '../contracts/api.ts';
 import type { CommandKind, Scalar, Sender } from '../contracts/contract.ts';
 import { scenarioOf } from '../contracts/index.ts';
-import { type CommandState, type Draft, finalStates, type JournalRecord } from '../contracts/record.ts';
+import { type Draft, finalStates, type JournalRecord } from '../contracts/record.ts';
 import { type ErrorCode, GatehouseError, reasonOf } from '../errors.ts';
 import type { Journal, Unit } from '../journal/journal.ts';
 import { uuidv7 } from '../journal/uuid.ts';
 import type { Log } from '../log.ts';
+import { codeOf, digestOf, failureState, recordOf } from './facts.ts';
 import { checkIntent, MAX_DEADLINE_MS, priorityOf, type Target } from './intent.ts';
+import { createProver } from './proof.ts';
 import { createRate } from './rate.ts';
 
 export const schema = `
@@ -37,8 +38,6 @@ const ANNOTATE = "UPDATE command SET view = json_set(view, '$.reason', ?) WHERE 
 
 /** Keys are remembered this long (C1). */
 const KEEP_MS = 7 * 24 * 3600_000;
-/** How often the proving point is read while the device moves. */
-const PROOF_POLL_MS = 100;
 /** The final state comes at most so long after the deadline (C5). */
 const AFTER_DEADLINE_MS = 2000;
 
@@ -77,6 +76,7 @@ export class Dispatcher {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #rate: ReturnType<typeof createRate>;
+  readonly #prover: ReturnType<typeof createProver>;
   /** Not final yet, and final ones somebody still waits for. */
   readonly #live = new Map<string, { view: CommandView; reason?: string; readonly settled: Promise<CommandView> }>();
   readonly #byKey = new Map<string, Promise<CommandView>>();
@@ -89,6 +89,7 @@ export class Dispatcher {
     this.#clock = parts.clock;
     this.#log = parts.log;
     this.#rate = createRate(parts.clock);
+    this.#prover = createProver(parts);
     this.#unfollow = parts.journal.onCommit((records) => this.#giveBack(records));
   }
 
@@ -179,7 +180,8 @@ export class Dispatcher {
       return;
     }
     const proof = kindOf(this.#outputs, view)?.proof;
-    const proven = proof !== undefined && (await this.#reads(view.device, proof, AbortSignal.timeout(proof.withinMs)));
+    const proven =
+      proof !== undefined && (await this.#prover.is(view.device, proof, AbortSignal.timeout(proof.withinMs)));
     const detail = 'The gateway restarted while it was executing';
     await this.#commit(
       proven
@@ -310,7 +312,7 @@ export class Dispatcher {
         await this.#commit({ ...view, state: failureState(code, unclear), code, detail: reasonOf(error) });
         return;
       }
-      const proven = await this.#proves(view, kind, signal, deadline);
+      const proven = await this.#proves(view.device, kind.proof, signal, deadline);
       await this.#commit(
         proven ? { ...view, state: 'succeeded', proven } : { ...view, state: 'unknown', code, detail: reasonOf(error) },
       );
@@ -320,7 +322,7 @@ export class Dispatcher {
       await this.#commit({ ...view, state: 'succeeded', proven: false });
       return;
     }
-    const proven = await this.#proves(view, kind, signal, deadline);
+    const proven = await this.#proves(view.device, kind.proof, signal, deadline);
     if (proven) await this.#commit({ ...view, state: 'succeeded', proven });
     else await this.#commit({ ...view, ...this.#unproven(signal, kind, proven) });
   }
@@ -340,42 +342,9 @@ export class Dispatcher {
     };
   }
 
-  /** True: read back and so. False: read back and not so. Undefined: could not be read. */
-  async #proves(
-    view: CommandView,
-    kind: CommandKind,
-    signal: AbortSignal,
-    deadline: number,
-  ): Promise<boolean | undefined> {
-    if (!kind.proof) return undefined;
-    const until = Math.min(this.#clock.mono() + kind.proof.withinMs, deadline + AFTER_DEADLINE_MS);
-    let readable = false;
-    while (!signal.aborted && this.#clock.mono() < until) {
-      const seen = await this.#readOnce(view.device, kind.proof.point, signal);
-      if (seen === kind.proof.equals) return true;
-      readable = seen !== undefined;
-      await delay(this.#clock, PROOF_POLL_MS, signal).catch(() => undefined);
-    }
-    return readable ? false : undefined;
-  }
-
-  async #readOnce(device: string, point: string, signal: AbortSignal): Promise<Scalar | undefined> {
-    try {
-      const readings = await this.#outputs.read(device, [point], signal);
-      return readings.find((reading) => reading.point === point && reading.quality !== 'bad')?.value;
-    } catch (error) {
-      this.#log.debug({ device, point, err: error }, 'read-back failed');
-      return undefined;
-    }
-  }
-
-  async #reads(device: string, proof: NonNullable<CommandKind['proof']>, signal: AbortSignal): Promise<boolean> {
-    while (!signal.aborted) {
-      const seen = await this.#readOnce(device, proof.point, signal);
-      if (seen !== undefined) return seen === proof.equals;
-      await delay(this.#clock, PROOF_POLL_MS, signal).catch(() => undefined);
-    }
-    return false;
+  #proves(device: string, proof: NonNullable<CommandKind['proof']>, signal: AbortSignal, deadline: number) {
+    const until = Math.min(this.#clock.mono() + proof.withinMs, deadline + AFTER_DEADLINE_MS);
+    return this.#prover.becomes(device, proof, until, signal);
   }
 
   async #commit(next: CommandView): Promise<CommandView> {
@@ -420,13 +389,6 @@ export class Dispatcher {
   }
 }
 
-const codeOf = (error: unknown): ErrorCode => (error instanceof GatehouseError ? error.code : 'http.internal');
-
-function failureState(code: ErrorCode, unclear: boolean): CommandState {
-  if (unclear) return 'unknown';
-  return code === 'command.expired' ? 'expired' : 'failed';
-}
-
 function kindOf(outputs: Outputs, view: CommandView): CommandKind | undefined {
   return scenarioOf(scenarioOfView(outputs, view))?.commands[view.command];
 }
@@ -437,33 +399,4 @@ function scenarioOfView(outputs: Outputs, view: CommandView): string {
   } catch {
     return 'gateway'; // the device was deleted while its command was running; the record must be written all the same
   }
-}
-
-/** `cause` is the record that led to the command; what the command leads to names the command. */
-function recordOf(view: CommandView, scenario: string): Draft {
-  return {
-    lane: 'L0',
-    kind: 'command',
-    scenario,
-    device: view.device,
-    name: view.command,
-    data: { ...view, command: view.id, name: view.command },
-    actor: view.actor,
-    cause: view.state === 'accepted' ? (view.cause ?? view.id) : view.id,
-  };
-}
-
-/** Order of keys does not matter: the same body is the same command. */
-function digestOf(input: CommandInput): string {
-  const canonical = (value: unknown): unknown =>
-    value !== null && typeof value === 'object' && !Array.isArray(value)
-      ? Object.fromEntries(
-          Object.entries(value)
-            .sort(([a], [b]) => (a < b ? -1 : 1))
-            .map(([key, inner]) => [key, canonical(inner)]),
-        )
-      : value;
-  return createHash('sha256')
-    .update(JSON.stringify(canonical(input)))
-    .digest('base64url');
 }
