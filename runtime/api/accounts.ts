@@ -21,7 +21,6 @@ import {
   readTokens,
   secretHash,
   type Token,
-  type TokenScope,
 } from './users.ts';
 
 export interface AccountInput {
@@ -64,10 +63,7 @@ export interface Accounts {
   token(hash: string): Token | undefined;
   tokens(): Token[];
   /** @returns the secret, which nobody will see again. */
-  createToken(
-    input: { platform: string; scopes: readonly TokenScope[]; days: number },
-    actor: string,
-  ): Promise<{ token: Token; secret: string }>;
+  createToken(input: { platform: string; days: number }, actor: string): Promise<{ token: Token; secret: string }>;
   /** @throws GatehouseError `user.not_found` */
   dropToken(id: string, actor: string): Promise<void>;
   /**
@@ -233,18 +229,19 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return token && token.expiresAt > clock.now() ? token : undefined;
     },
     tokens: () => [...tokens.values()],
-    async createToken({ platform, scopes, days }, actor) {
+    async createToken({ platform, days }, actor) {
       const secret = `ghp_${randomBytes(32).toString('base64url')}`;
       const now = clock.now();
       const token: Token = {
         id: randomBytes(8).toString('hex'),
         hash: secretHash(secret),
-        ...{ platform, scopes, demo: false },
+        platform,
+        demo: false,
         createdAt: now,
         expiresAt: now + days * DAY_MS,
       };
       await journal.commit({
-        records: [auditDraft('user.token.created', { token: token.id, platform, scopes, days }, actor)],
+        records: [auditDraft('user.token.created', { token: token.id, platform, days }, actor)],
         writes: [putToken(token)],
       });
       tokens.set(token.hash, token);
@@ -285,7 +282,6 @@ export function createAccounts(options: AccountsOptions): Accounts {
           id: DEMO_PLATFORM,
           hash: secretHash(secrets.token),
           platform: DEMO_PLATFORM,
-          scopes: ['read', 'command'],
           demo: true,
           createdAt: now,
           expiresAt: now + DEMO_TOKEN_DAYS * DAY_MS,

@@ -453,7 +453,7 @@ describe('users and tokens', () => {
     expect(audit).not.toContain('argon2');
   });
 
-  test('a token is shown once, has its scope and its end', async () => {
+  test('a token is shown once, moves nothing and has its end', async () => {
     await open();
     const body = { platform: 'street-office', days: 2 };
     const made = await gateway.call('POST', '/api/v1/tokens', { as: 'admin', body });

@@ -18,7 +18,7 @@ import { createSessions, type LoginSession } from './login-sessions.ts';
 import { createHasher, loadPepper } from './passwords.ts';
 import type { CallerRole } from './rights.ts';
 import { createSetupCode } from './setup-code.ts';
-import { readSessions, secretHash, type TokenScope, usersSchema } from './users.ts';
+import { readSessions, secretHash, usersSchema } from './users.ts';
 
 export const schema = `${usersSchema}${lockoutSchema}`;
 
@@ -33,7 +33,6 @@ export interface Caller {
   /** Counts requests: one session, token or process. */
   readonly bucket: string;
   readonly via: 'session' | 'token' | 'flow';
-  readonly scopes: readonly TokenScope[];
   readonly session?: LoginSession;
   /** ms UTC; the flow's token lives as long as the process. */
   expiresAt(): number;
@@ -121,7 +120,6 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
       sender: account.role,
       bucket: `session:${session.id}`,
       via: 'session',
-      scopes: ['read', 'command'],
       session,
       expiresAt: session.expiresAt,
       valid: () => session.alive() && accounts.get(account.name)?.disabled === false,
@@ -194,7 +192,6 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
           sender: 'platform',
           bucket: `token:${token.id}`,
           via: 'token',
-          scopes: token.scopes,
           expiresAt: () => token.expiresAt,
           valid: () => accounts.token(hash) !== undefined,
         };
@@ -207,9 +204,10 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
       return openSession(account.name, method, facts);
     },
     async confirm(caller, given, address) {
+      if (!caller.session) throw new GatehouseError('auth.forbidden', 'A token has nothing to confirm');
       const { facts, actor } = await prove(caller.name, given, address);
       await journal.append(auditDraft('auth.login.confirmed', facts, actor));
-      caller.session?.prove();
+      caller.session.prove();
       return auth.sessionOf(caller);
     },
     async logout(caller) {
@@ -270,7 +268,6 @@ const flowCaller = (flow: string): Caller => {
     sender: 'flow',
     bucket: 'flow',
     via: 'flow',
-    scopes: ['read', 'command'],
     expiresAt: () => Number.MAX_SAFE_INTEGER,
     valid: () => true,
   };

@@ -19,7 +19,7 @@ const table: readonly Row[] = [
   ['POST', '/api/v1/setup', 'anyone', { code: 'x', name: 'chen', displayName: 'Chen', password: 'x' }],
   ['GET', '/api/v1/sessions/people', 'anyone'],
   ['GET', '/api/v1/sessions/current', [...people, 'platform']],
-  ['PUT', '/api/v1/sessions/current', [...people, 'platform'], {}],
+  ['PUT', '/api/v1/sessions/current', people, {}],
   ['GET', '/api/v1/status', everybody],
   ['GET', '/api/v1/scenarios', everybody],
   ['GET', '/api/v1/zones', everybody],

@@ -22,11 +22,10 @@ CREATE TABLE IF NOT EXISTS login_session (
   left_ms INTEGER NOT NULL,
   saved_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS api_token (
+CREATE TABLE IF NOT EXISTS platform_token (
   id TEXT PRIMARY KEY,
   hash TEXT NOT NULL UNIQUE,
   platform TEXT NOT NULL,
-  scopes TEXT NOT NULL,
   demo INTEGER NOT NULL,
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL
@@ -45,14 +44,10 @@ export interface Account {
   readonly createdAt: number;
 }
 
-export const tokenScopes = ['read', 'command'] as const;
-export type TokenScope = (typeof tokenScopes)[number];
-
 export interface Token {
   readonly id: string;
   readonly hash: string;
   readonly platform: string;
-  readonly scopes: readonly TokenScope[];
   readonly demo: boolean;
   readonly createdAt: number;
   /** ms UTC */
@@ -103,12 +98,12 @@ export function readAccounts(db: ReadOnlyDatabase): Account[] {
 
 export function readTokens(db: ReadOnlyDatabase): Token[] {
   return db
-    .prepare<[], Omit<Token, 'scopes' | 'demo'> & { scopes: string; demo: number }>(
-      `SELECT id, hash, platform, scopes, demo, created_at AS createdAt, expires_at AS expiresAt
-       FROM api_token ORDER BY created_at`,
+    .prepare<[], Omit<Token, 'demo'> & { demo: number }>(
+      `SELECT id, hash, platform, demo, created_at AS createdAt, expires_at AS expiresAt
+       FROM platform_token ORDER BY created_at`,
     )
     .all()
-    .map((row) => ({ ...row, scopes: row.scopes.split(',') as TokenScope[], demo: row.demo === 1 }));
+    .map((row) => ({ ...row, demo: row.demo === 1 }));
 }
 
 export const readSessions = (db: ReadOnlyDatabase): StoredSession[] =>
@@ -149,17 +144,9 @@ export const dropSession = (hash: string): Write => ({
 });
 
 export const putToken = (token: Token): Write => ({
-  sql: `INSERT INTO api_token VALUES (?, ?, ?, ?, ?, ?, ?)
+  sql: `INSERT INTO platform_token VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at`,
-  params: [
-    token.id,
-    token.hash,
-    token.platform,
-    token.scopes.join(','),
-    token.demo ? 1 : 0,
-    token.createdAt,
-    token.expiresAt,
-  ],
+  params: [token.id, token.hash, token.platform, token.demo ? 1 : 0, token.createdAt, token.expiresAt],
 });
 
-export const dropToken = (id: string): Write => ({ sql: 'DELETE FROM api_token WHERE id = ?', params: [id] });
+export const dropToken = (id: string): Write => ({ sql: 'DELETE FROM platform_token WHERE id = ?', params: [id] });

@@ -138,7 +138,7 @@ function viewOf(device: Device, parts: Parts, caller: Caller, hostname: string):
 
 /** What the model can do and this caller may send. */
 function commandsOf(device: Device, caller: Caller): string[] {
-  if (!caller.scopes.includes('command')) return [];
+  if (!mayDo(caller.role, 'command.send')) return [];
   return Object.entries(scenarioOf(device.scenario)?.commands ?? {})
     .filter(([name, { acts }]) => acts === 'setting' || name in (device.profile.commands ?? {}))
     .filter(([, { allow }]) => allow.includes(caller.sender))

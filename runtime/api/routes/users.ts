@@ -6,7 +6,7 @@ import { GatehouseError } from '../../errors.ts';
 import type { Caller } from '../auth.ts';
 import { callerOf } from '../caller.ts';
 import type { App, RouteContext } from '../parts.ts';
-import { type Account, type Token, tokenScopes } from '../users.ts';
+import type { Account, Token } from '../users.ts';
 
 const closed = { additionalProperties: false } as const;
 const name = Type.String({ maxLength: 32 });
@@ -45,7 +45,6 @@ const userView = Type.Object(
 const tokenInput = Type.Object(
   {
     platform: Type.String({ pattern: '^[a-z][a-z0-9-]{1,31}$' }),
-    scopes: Type.Optional(Type.Array(Type.Enum(tokenScopes), { minItems: 1, maxItems: tokenScopes.length })),
     days: Type.Optional(Type.Integer({ minimum: 1, maximum: 365 })),
   },
   { ...closed, title: 'TokenInput' },
@@ -53,7 +52,6 @@ const tokenInput = Type.Object(
 const tokenFields = {
   id: Type.String(),
   platform: Type.String(),
-  scopes: Type.Array(Type.Enum(tokenScopes)),
   createdAt: Type.Integer(),
   expiresAt: Type.Integer(),
 };
@@ -77,10 +75,7 @@ const viewOf = (account: Account, lockedMs: number, clock: Clock) => ({
   ...(lockedMs > 0 ? { lockedUntil: clock.now() + lockedMs } : {}),
 });
 
-const tokenViewOf = ({ id, platform, scopes, createdAt, expiresAt }: Token) => ({
-  ...{ id, platform, createdAt, expiresAt },
-  scopes: [...scopes],
-});
+const tokenViewOf = ({ id, platform, createdAt, expiresAt }: Token) => ({ id, platform, createdAt, expiresAt });
 
 /** @throws GatehouseError `auth.forbidden` when a shift leader reaches beyond the guards */
 function mustKeep(caller: Caller, ...touched: (Role | undefined)[]): void {
@@ -169,8 +164,8 @@ export function userRoutes(app: App, { parts: { auth, clock } }: RouteContext): 
       schema: { operationId: 'createToken', tags: ['users'], body: tokenInput, response: { 201: tokenMade } },
     },
     async (request, reply) => {
-      const { platform, scopes = ['read'], days = DEFAULT_TOKEN_DAYS } = request.body;
-      const made = await accounts.createToken({ platform, scopes, days }, callerOf(request).actor);
+      const { platform, days = DEFAULT_TOKEN_DAYS } = request.body;
+      const made = await accounts.createToken({ platform, days }, callerOf(request).actor);
       return reply.code(201).send({ ...tokenViewOf(made.token), token: made.secret });
     },
   );
