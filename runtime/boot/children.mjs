@@ -109,13 +109,14 @@ export function endChildrenOnSignal() {
       child.kill(signal);
     }
     const deadline = performance.now() + PATIENCE_MS;
-    const poll = setInterval(() => {
-      if (running.size === 0 || performance.now() > deadline) {
-        clearInterval(poll);
+    setInterval(() => {
+      if (running.size === 0) {
+        process.exit(exitCodeOf(signal));
+      }
+      if (performance.now() > deadline) {
         for (const child of running) {
           child.kill('SIGKILL');
         }
-        process.exit(exitCodeOf(signal));
       }
     }, 50);
   };

@@ -12,8 +12,9 @@ const url = new URL('./lock.mjs', import.meta.url).href;
 const holder = (lock: string) => `
   const { whileLocked } = await import(${JSON.stringify(url)});
   await whileLocked(${JSON.stringify(lock)}, () => console.log('waits'), async () => {
+    const told = new Promise((resolve) => process.once('SIGUSR2', resolve));
     console.log('in');
-    await new Promise((resolve) => process.once('SIGUSR2', resolve));
+    await told;
     console.log('out');
   });`;
 const hold = (lock: string) => launch(process.execPath, ['--input-type=module', '-e', holder(lock)]);
