@@ -93,7 +93,15 @@ function saveTicks(node: Saved): boolean {
 
 const lookOf = ({ category, color, icon }: Look) => ({ category, color, icon: `font-awesome/fa-${icon}` });
 
+/** Categories that the settings put in order are made before any node brings their names along. */
+function nameCategory({ type, category }: Look): void {
+  const label = window.RED._(`@gatehouse/nodes/${type}:palette.label.${category}`);
+  $(`#red-ui-palette-container-${category}`).data('label', label);
+  $(`#red-ui-palette-header-${category} span`).text(label);
+}
+
 function scenario(form: ScenarioForm): void {
+  nameCategory(form);
   const takes = form.commands.length > 0;
   window.RED.nodes.registerType<Saved & { command: string }>(form.type, {
     ...lookOf(form),
@@ -133,6 +141,7 @@ function scenario(form: ScenarioForm): void {
 }
 
 function records(form: RecordsForm): void {
+  nameCategory(form);
   window.RED.nodes.registerType<Saved & { scenario: string; names: string }>(form.type, {
     ...lookOf(form),
     defaults: { ...pickDefaults, records: { value: ['event:*'] }, scenario: { value: '' }, names: { value: '' } },
@@ -161,6 +170,7 @@ function records(form: RecordsForm): void {
 }
 
 function access(form: Look): void {
+  nameCategory(form);
   window.RED.nodes.registerType<{ name?: string; gate: string }>(form.type, {
     ...lookOf(form),
     defaults: { name: { value: '' }, gate: { value: '' } },
@@ -189,6 +199,7 @@ function access(form: Look): void {
 }
 
 function alarm(form: AlarmForm): void {
+  nameCategory(form);
   window.RED.nodes.registerType<{ name?: string; action: string; device: string; deviceName: string; alarm: string }>(
     form.type,
     {

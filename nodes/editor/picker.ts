@@ -37,19 +37,24 @@ export const nameOf = (id: string): string => names.get(id) ?? '';
 
 /** @param scope narrows the search, read at each key press */
 export function devicePicker(input: JQuery, translate: Translate, scope: () => Record<string, string>): void {
+  let last: { readonly key: string; readonly hits: Promise<Hit[]> } | undefined;
+  const find = async (value: string, query: Record<string, string>): Promise<Hit[]> => {
+    const found = await ask<DeviceHit[]>('gh/devices', query);
+    for (const { id, name } of found) names.set(id, name);
+    // The id that was typed in full comes first: the tabulator takes the first hit.
+    const exact = found.filter(({ id }) => id === value);
+    const others = found.filter(({ id }) => id !== value);
+    return [...exact, ...others].map((hit) => ({ value: hit.id, label: labelOf(hit, translate) }));
+  };
   const search = (value: string, done: (hits: Hit[]) => void) => {
-    ask<DeviceHit[]>('gh/devices', { ...scope(), q: value }).then(
-      (found) => {
-        for (const { id, name } of found) names.set(id, name);
-        // The id that was typed in full comes first: the tabulator takes the first hit.
-        const exact = found.filter(({ id }) => id === value);
-        const others = found.filter(({ id }) => id !== value);
-        done([...exact, ...others].map((hit) => ({ value: hit.id, label: labelOf(hit, translate) })));
-      },
-      () => done([{ value, label: part(translate('picker.unreachable'), { color: '#b71c1c' }) }]),
-    );
+    const query = { ...scope(), q: value };
+    const key = JSON.stringify(query);
+    if (last?.key !== key) last = { key, hits: find(value, query) };
+    last.hits.then(done, () => done([{ value, label: part(translate('picker.unreachable'), { color: '#b71c1c' }) }]));
   };
   input.autoComplete({ minLength: 1, search });
+  // Input methods and pasting change the text without the key that the search waits for.
+  input.on('input', () => input.trigger('keyup'));
 }
 
 /** Fills a select with the zones of the site; one that is gone stays visible, so that nothing changes unseen. */

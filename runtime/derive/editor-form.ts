@@ -86,7 +86,8 @@ export const propertyOf = (field: FormField): string => rows[field].property;
 export function formOf(fields: readonly FormField[]): Form {
   const line = (field: FormField): string => {
     const { property, icon, control, className } = rows[field];
-    const label = `<label for="node-input-${property}"><i class="fa fa-${icon}"></i> <span data-i18n="field.${property}"></span></label>`;
+    const top = control === ticks ? ' style="vertical-align:top"' : '';
+    const label = `<label${top} for="node-input-${property}"><i class="fa fa-${icon}"></i> <span data-i18n="field.${property}"></span></label>`;
     return `  <div class="form-row${className ? ` ${className}` : ''}">${label}${control}</div>`;
   };
   return { html: fields.map(line).join('\n') };

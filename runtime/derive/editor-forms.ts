@@ -131,10 +131,19 @@ const pretty = (value: object): string =>
     .replace(/\{\n\s+("zh": .*),\n\s+("en": .*)\n\s+\}/g, '{ $1, $2 }')
     .replace(/\{\n\s+("id": .*),\n\s+("words": .*)\n\s+\}/g, '{ $1, $2 }');
 
+/** Node-RED cuts category names at a hyphen. */
+const paletteCategory = (category: Category): string => category.replaceAll('-', '_');
+
 function pageOf(node: NodeType): string {
   const form: Form = formOf(node.form);
   const { type, category, icon } = node;
-  const values = pretty({ type, category, color: colours[category], icon, ...node.call.values });
+  const values = pretty({
+    type,
+    category: paletteCategory(category),
+    color: colours[category],
+    icon,
+    ...node.call.values,
+  });
   return [
     `<script type="text/html" data-template-name="${type}">`,
     form.html,
@@ -152,7 +161,7 @@ function catalogOf(node: NodeType, locale: Locale): object {
   const { texts } = locale;
   const { field, option, placeholder, picker, port, kind, status, short, code, failure } = texts;
   return {
-    palette: { label: { [node.category]: texts.category[node.category] } },
+    palette: { label: { [paletteCategory(node.category)]: texts.category[node.category] } },
     label: node.title(locale),
     ...{ field, option, placeholder, picker, port, kind, status, short, code, failure },
   };

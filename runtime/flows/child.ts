@@ -75,6 +75,7 @@ function createEditor(red: NodeRed, path: string) {
     });
   };
   const close = () => {
+    // Called back with an error when it was not open, which is what was wished.
     server.close(() => say({ is: 'editor', open: false }));
     for (const socket of sockets) socket.destroy(); // websockets too: a closed maintenance window means closed
   };
@@ -120,7 +121,8 @@ process.on('message', (message: ToChild) => {
     case 'editor':
       editorWanted = message.open;
       if (message.open) editor?.open();
-      else editor?.close();
+      else if (editor) editor.close();
+      else say({ is: 'editor', open: false });
       break;
     case 'stop':
       void leave();

@@ -118,7 +118,12 @@ export async function registerEditor<Provider extends FastifyTypeProvider>(
         upstream();
         checkOrigin(request);
       },
-      replyOptions: { rewriteRequestHeaders: (request, headers) => headersFor(request as FastifyRequest, headers) },
+      replyOptions: {
+        rewriteRequestHeaders: (request, headers) => headersFor(request as FastifyRequest, headers),
+        onError: (reply, { error }) => {
+          reply.send(new GatehouseError('flows.off', error.message, { cause: error }));
+        },
+      },
       wsClientOptions,
     };
     await scope.register(proxy, options);

@@ -25,4 +25,13 @@ export interface NodeRed {
   };
 }
 
-export const loadNodeRed = (): NodeRed => createRequire(import.meta.url)('node-red') as NodeRed;
+/**
+ * Loads Node-RED. Node refuses fsync under `--permission`, and Node-RED then warns at every write; the core flushes a
+ * deployed flow itself (supervisor.ts), so here it is a step that is left out.
+ */
+export function loadNodeRed(): NodeRed {
+  const require = createRequire(import.meta.url);
+  const fs = require('node:fs') as { fsync(handle: number, done: (error: null) => void): void };
+  fs.fsync = (_handle, done) => process.nextTick(done, null);
+  return require('node-red') as NodeRed;
+}

@@ -15,10 +15,10 @@ const FORBIDDEN_NODES = ['90-exec.js', '28-tail.js', '10-file.js', '23-watch.js'
 
 /** Order of the palette: ours first. */
 const PALETTE_ORDER = [
-  'gh-access',
-  'gh-safety',
-  'gh-env',
-  'gh-core',
+  'gh_access',
+  'gh_safety',
+  'gh_env',
+  'gh_core',
   'subflows',
   'common',
   'function',
@@ -42,8 +42,6 @@ interface LogLine {
 
 /** Node-RED's levels as ours: what it tells about its own life is detail to the core, which reports the outcome itself. */
 const levelOf = (level: number): string => (level <= 20 ? 'error' : level === 30 ? 'warn' : 'debug');
-/** Node refuses fsync under `--permission`; the core flushes a deployed flow itself (supervisor.ts). */
-const FSYNC_REFUSED = 'fsync API is disabled';
 
 /** One JSON line per entry on stdout; the core adds it to its own log. */
 function logEntry({ level, msg, type, id }: LogLine): string {
@@ -92,9 +90,7 @@ export function flowSettings(start: StartMessage, writeLine: (line: string) => v
         level: 'info',
         metrics: false,
         audit: false,
-        handler: () => (line: LogLine) => {
-          if (!String(line.msg).includes(FSYNC_REFUSED)) writeLine(logEntry(line));
-        },
+        handler: () => (line: LogLine) => writeLine(logEntry(line)),
       },
     },
     adminAuth: {

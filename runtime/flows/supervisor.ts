@@ -25,6 +25,7 @@ const RSS_LIMIT = 512 * 1024 * 1024;
 const RSS_FOR_MS = 30_000;
 const SAFE_RETRY_MS = 600_000;
 const STOP_MS = 5000;
+const EDITOR_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 250;
 /** Messages per look; a healthy child sends one in two looks, and a few at each deploy. */
 const NOISE = 200;
@@ -305,23 +306,22 @@ export function startFlows(options: FlowsOptions): Flows {
     else if (me.heavySince !== undefined && now - me.heavySince > RSS_FOR_MS) kill(me, 'memory');
   });
 
+  /** Resolves once the child says so; a child that is starting opens when it is ready, one that ends opens no more. */
   function switchEditor(open: boolean): Promise<void> {
-    if (!life?.heard) {
-      send({ do: 'editor', open }); // a child that is starting opens it when it is ready
-      return Promise.resolve();
-    }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const settle = (act: () => void) => {
+      editorWaiters.delete(waiter);
+      cancel();
+      act();
+    };
     const waiter = (isOpen: boolean, error?: string) => {
       if (error !== undefined) settle(() => reject(new Error(error)));
       else if (isOpen === open) settle(resolve);
     };
-    const settle = (act: () => void) => {
-      editorWaiters.delete(waiter);
-      act();
-    };
+    const cancel = clock.after(EDITOR_WITHIN_MS, () => settle(resolve)); // it gets the wish at its next start
     editorWaiters.add(waiter);
-    void life.exited.then(() => settle(resolve)); // its successor gets the wish at its start
     send({ do: 'editor', open });
+    if (!life && !open) settle(resolve);
     return promise;
   }
 
@@ -344,6 +344,7 @@ export function startFlows(options: FlowsOptions): Flows {
     editor.remove();
     alarm = false;
     editorUntil = undefined;
+    for (const waiter of editorWaiters) waiter(false);
     if (status.state !== 'off') change('off', 'stopped');
   }
 

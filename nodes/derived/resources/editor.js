@@ -55,7 +55,15 @@ function saveTicks(node       )          {
 
 const lookOf = ({ category, color, icon }      ) => ({ category, color, icon: `font-awesome/fa-${icon}` });
 
+/** Categories that the settings put in order are made before any node brings their names along. */
+function nameCategory({ type, category }      )       {
+  const label = window.RED._(`@gatehouse/nodes/${type}:palette.label.${category}`);
+  $(`#red-ui-palette-container-${category}`).data('label', label);
+  $(`#red-ui-palette-header-${category} span`).text(label);
+}
+
 function scenario(form              )       {
+  nameCategory(form);
   const takes = form.commands.length > 0;
   window.RED.nodes.registerType                             (form.type, {
     ...lookOf(form),
@@ -95,6 +103,7 @@ function scenario(form              )       {
 }
 
 function records(form             )       {
+  nameCategory(form);
   window.RED.nodes.registerType                                             (form.type, {
     ...lookOf(form),
     defaults: { ...pickDefaults, records: { value: ['event:*'] }, scenario: { value: '' }, names: { value: '' } },
@@ -123,6 +132,7 @@ function records(form             )       {
 }
 
 function access(form      )       {
+  nameCategory(form);
   window.RED.nodes.registerType                                 (form.type, {
     ...lookOf(form),
     defaults: { name: { value: '' }, gate: { value: '' } },
@@ -151,6 +161,7 @@ function access(form      )       {
 }
 
 function alarm(form           )       {
+  nameCategory(form);
   window.RED.nodes.registerType                                                                                      (
     form.type,
     {
