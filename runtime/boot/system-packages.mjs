@@ -19,6 +19,9 @@ const NEEDED = [
 /** Debian starts these when it installs them, on the very ports the gateway and its demo use. */
 const SERVICES = ['mosquitto', 'nats-server'];
 
+/** Another apt may be at work, most of all on a machine just started. */
+const INSTALL = ['install', '-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120'];
+
 /** Installs the missing ones if that is allowed; otherwise says how, and the tests that need them will fail. */
 export async function provideSystemPackages() {
   const missing = missingPackages();
@@ -29,7 +32,7 @@ export async function provideSystemPackages() {
     await step(words.installSystem(missing), async () => {
       const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
       await runQuietly('apt-get', ['update', '-q'], { cwd: '/', env });
-      await runVisibly('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...missing], { cwd: '/', env });
+      await runVisibly('apt-get', INSTALL.concat(missing), { cwd: '/', env });
       const started = SERVICES.filter((name) => missing.includes(name));
       if (started.length > 0 && exists('systemctl')) {
         await runQuietly('systemctl', ['disable', '--now', ...started], { cwd: '/', env });
