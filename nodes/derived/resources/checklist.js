@@ -10,7 +10,7 @@ export function checklist(
 )            {
   const chosen = new Set(ticked);
   const boxes                                    = [];
-  const line = (tick        , text        , className        )         => {
+  const line = (tick        , text        , className        , look                        )         => {
     const input = $('<input type="checkbox">')
       .prop('checked', chosen.has(tick))
       .css({ width: 'auto', margin: '0 6px 0 0' });
@@ -18,14 +18,16 @@ export function checklist(
     box.append(
       $('<label>')
         .addClass(className)
-        .css({ display: 'block', width: 'auto' })
+        .css({ display: 'block', width: 'auto', ...look })
         .append(input, document.createTextNode(text)),
     );
     return input;
   };
   for (const { kind, items } of groups) {
-    const whole = line(`${kind}:*`, label(kind), 'gh-kind');
-    const single = items.map(({ id, words }) => line(`${kind}:${id}`, `${wordOf(words)} (${id})`, 'gh-item'));
+    const whole = line(`${kind}:*`, label(kind), 'gh-kind', { fontWeight: 'bold' });
+    const single = items.map(({ id, words }) =>
+      line(`${kind}:${id}`, `${wordOf(words)} (${id})`, 'gh-item', { paddingLeft: '20px' }),
+    );
     const follow = () => {
       for (const input of single) input.prop('disabled', whole.prop('checked'));
     };

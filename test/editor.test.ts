@@ -1,0 +1,194 @@
+/** The flow editor in a real browser, through the whole gateway: log-in, maintenance mode, our palette, a deploy. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { JournalRecord } from '../runtime/contracts/record.ts';
+import { type Gateway, startGateway } from './site.ts';
+
+/** Where the pictures go for people to look at; empty: nowhere. */
+const shots = process.env.GATEHOUSE_SHOTS;
+let gateway: Gateway;
+let context: BrowserContext;
+let page: Page;
+const profile = mkdtempSync(join(tmpdir(), 'gh-editor-'));
+const faults: string[] = [];
+
+beforeAll(async () => {
+  gateway = await startGateway();
+  context = await chromium.launchPersistentContext(profile, {
+    executablePath: '/usr/bin/chromium',
+    headless: true,
+    locale: 'zh-CN',
+    viewport: { width: 1440, height: 900 },
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  page = context.pages()[0] ?? (await context.newPage());
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+});
+afterAll(async () => {
+  await context.close();
+  await gateway[Symbol.asyncDispose]();
+  rmSync(profile, { recursive: true });
+});
+
+async function shot(name: string): Promise<void> {
+  if (!shots) return;
+  mkdirSync(shots, { recursive: true });
+  await page.screenshot({ path: join(shots, `${name}.png`) });
+}
+
+/** Logs the browser in, as the booth's own page does. */
+async function login(name: string): Promise<void> {
+  await page.goto(gateway.url);
+  const status = await page.evaluate(
+    async ([user, password]) => {
+      const response = await fetch('/api/v1/sessions', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-gatehouse': '1' },
+        body: JSON.stringify({ name: user, password }),
+      });
+      return response.status;
+    },
+    [name, gateway.password],
+  );
+  expect(status).toBe(201);
+}
+
+/** Code for the page is text: the browser's names are not those of this program. */
+const inPage = <T>(code: string): Promise<T> => page.evaluate<T>(code);
+const open = (id: string) => inPage(`RED.editor.edit(RED.nodes.node(${JSON.stringify(id)}))`);
+const smokeStatus = () => inPage<string>(`RED.nodes.filterNodes({ type: 'gh-smoke-alarm' })[0]?.status?.text ?? ''`);
+
+test('nobody but an installer in maintenance mode reaches it', async () => {
+  const anonymous = await fetch(`${gateway.url}/editor/settings`, { redirect: 'manual' });
+  expect(anonymous.status).toBe(401);
+  const forged = await fetch(`${gateway.url}/editor/settings`, { headers: { 'x-gatehouse-editor': 'e30.AAAA' } });
+  expect(forged.status).toBe(401);
+  await login('demo-guard');
+  expect((await context.request.get(`${gateway.url}/editor/settings`)).status()).toBe(403);
+  await login('demo-installer');
+  const closed = await context.request.get(`${gateway.url}/editor/settings`);
+  expect([closed.status(), (await closed.json()).code]).toEqual([403, 'flows.editor_closed']);
+  await page.goto(`${gateway.url}/editor/`);
+  expect(new URL(page.url()).pathname).toBe('/');
+});
+
+test('the palette shows our nodes in Chinese, in their categories', async () => {
+  const started = await context.request.post(`${gateway.url}/api/v1/maintenance`, {
+    headers: { 'x-gatehouse': '1' },
+    data: { minutes: 10, reason: '测试' },
+  });
+  expect(started.status()).toBe(200);
+  await page.goto(`${gateway.url}/editor/`);
+  await page.waitForSelector('.red-ui-palette-node[data-palette-type="gh-vehicle-gate"]', { timeout: 30_000 });
+  expect(await page.title()).toContain('联动编排');
+  const palette = await inPage(`[...document.querySelectorAll('.red-ui-palette-category')]
+    .filter((category) => category.querySelector('.red-ui-palette-node'))
+    .slice(0, 4)
+    .map((category) => [
+      category.querySelector('.red-ui-palette-header').textContent.trim(),
+      ...[...category.querySelectorAll('.red-ui-palette-node')].map((node) => node.textContent.trim()),
+    ])`);
+  expect(palette).toEqual([
+    ['通行', '车辆道闸', '通行判断'],
+    ['安防消防', '楼道烟感', '周界防范'],
+    ['环境', '环境监测'],
+    ['基础', '记录', '报警'],
+  ]);
+  await page.locator('.red-ui-flow-node-group').first().waitFor();
+  await shot('editor-flow');
+});
+
+test('the reference flow is there; its form and help are in Chinese', async () => {
+  const tabs = await page.locator('#red-ui-workspace-tabs .red-ui-tab-label').allInnerTexts();
+  expect(tabs).toContain('单车道闸机');
+  await open('gh-sl-reads');
+  await page.locator('#node-input-records-list input').first().waitFor();
+  const labels = await page.locator('#dialog-form > .form-row > label').allInnerTexts();
+  expect(labels.map((text) => text.trim())).toEqual([
+    '名称',
+    '范围',
+    '设备',
+    '区域',
+    '输出记录',
+    '默认指令',
+    '最长时效（秒）',
+  ]);
+  const kinds = await page.locator('#node-input-records-list .gh-kind').allInnerTexts();
+  expect(kinds).toEqual(['事件', '测量值', '报警', '指令过程', '设备上线、离线']);
+  await inPage(`RED.sidebar.help.show('gh-vehicle-gate')`);
+  await page.locator('.red-ui-help h3', { hasText: '接线要点' }).waitFor();
+  const sections = await page.locator('.red-ui-help h3').allInnerTexts();
+  expect(sections.slice(-8)).toEqual(['输入', '输出', '配置', '状态', '错误码', '接线要点', '示例', '标准条款']);
+  await shot('editor-form');
+});
+
+test('a device is found by its name with the live value beside it, and typing an id is enough', async () => {
+  await page.locator('#node-input-pick').selectOption('device');
+  await page.locator('#node-input-device').pressSequentially('东门进');
+  const hit = page.locator('.gh-hit', { hasText: 'gate-east-in' });
+  await hit.waitFor();
+  expect(await hit.textContent()).toMatch(/^东门进道闸gate-east-in · 道闸闸杆位置 closed$/);
+  await shot('editor-picker');
+  await hit.click();
+  expect(await page.locator('#node-input-device').inputValue()).toBe('gate-east-in');
+  await page.locator('#node-dialog-cancel').click();
+});
+
+test('a node that is placed and deployed runs at once, on the audit trail, and moves nothing by itself', async () => {
+  const commands = async () => (await gateway.records('&kind=command')).length;
+  const before = await commands();
+  const target = await page.locator('#red-ui-workspace-chart').boundingBox();
+  const smoke = page.locator('.red-ui-palette-node[data-palette-type="gh-smoke-alarm"]');
+  await smoke.dragTo(page.locator('#red-ui-workspace-chart'), {
+    targetPosition: { x: 300, y: Math.min(560, (target?.height ?? 700) - 60) },
+  });
+  await page.waitForFunction(`RED.nodes.filterNodes({ type: 'gh-smoke-alarm' }).length === 1`);
+  const deployed = page.waitForResponse(
+    (response) => response.url().endsWith('/editor/flows') && response.request().method() === 'POST',
+  );
+  await page.locator('#red-ui-header-button-deploy').click();
+  expect((await deployed).status()).toBe(200);
+  await expect.poll(smokeStatus).toMatch(/^在线/);
+  await shot('editor-deployed');
+  const audit = await gateway.json<{ items: JournalRecord[] }>('/records?kind=audit&name=flows.flow.deployed', {
+    as: 'demo-auditor',
+  });
+  expect(audit.items.at(-1)).toMatchObject({ actor: 'user:demo-installer', device: 'flows' });
+  expect(await commands()).toBe(before);
+});
+
+test('the editor connects again by itself when the flow process was killed, and ends with the maintenance', async () => {
+  const { flows } = await gateway.json<{ flows: { restarts: number } }>('/status');
+  await inPage(`RED.events.on('runtime-state', () => { window.reconnected = true; })`);
+  process.kill(flowProcess(), 'SIGKILL');
+  await expect
+    .poll(async () => (await gateway.json<{ flows: { restarts: number; state: string } }>('/status')).flows, {
+      timeout: 20_000,
+    })
+    .toMatchObject({ restarts: flows.restarts + 1, state: 'running' });
+  await page.waitForFunction('window.reconnected === true', undefined, { timeout: 20_000 });
+  const ended = await context.request.delete(`${gateway.url}/api/v1/maintenance`, { headers: { 'x-gatehouse': '1' } });
+  expect(ended.status()).toBe(200);
+  expect((await context.request.get(`${gateway.url}/editor/settings`)).status()).toBe(403);
+  expect(faults.filter((text) => !/Failed to load resource|WebSocket/.test(text))).toEqual([]);
+});
+
+/** The child of this gateway that runs the flows. */
+function flowProcess(): number {
+  const children = readFileSync(`/proc/${gateway.pid}/task/${gateway.pid}/children`, 'utf8').trim().split(' ');
+  const pid = children.find((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('flows/child.ts'));
+  if (pid === undefined) throw new Error(`No flow process among ${children.join(' ')}`);
+  return Number(pid);
+}
