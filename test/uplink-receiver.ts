@@ -43,11 +43,14 @@ export interface Receiver extends AsyncDisposable {
   ask(id: string, hole: Hole, more?: object): Promise<void>;
 }
 
-const BASE = 'gatehouse/v1/site/';
-
 /** @param version MQTT version of the receiver itself */
-export async function startReceiver(port: number, gateway: string, version: 4 | 5 = 5): Promise<Receiver> {
-  const base = `${BASE}${gateway}`;
+export async function startReceiver(
+  port: number,
+  gateway: string,
+  version: 4 | 5 = 5,
+  site = 'site',
+): Promise<Receiver> {
+  const base = `gatehouse/v1/${site}/${gateway}`;
   const client = await mqtt.connectAsync({
     host: '127.0.0.1',
     port,

@@ -1,0 +1,111 @@
+/** The engineer of a property platform: the demo compound on a real Mosquitto, its line pulled and put back. */
+import { afterEach, expect, test } from 'vitest';
+import type { Status } from '../runtime/contracts/api.ts';
+import type { JournalRecord } from '../runtime/contracts/record.ts';
+import { type Gateway, startGateway } from './site.ts';
+import { freePort, type Peer, startMosquitto } from './uplink-peers.ts';
+import { type Receiver, startReceiver } from './uplink-receiver.ts';
+
+const open: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();
+});
+const kept = <T extends AsyncDisposable>(one: T): T => {
+  open.push(one);
+  return one;
+};
+
+/** Both lanes proved up to here: the receiver has everything the gateway had then. */
+async function caughtUp(receiver: Receiver, gateway: Gateway): Promise<void> {
+  const seq = Number((await gateway.json<Status>('/status')).head.split(':')[1]);
+  const done = () => receiver.urgent.through >= seq && receiver.bulk.through >= seq;
+  if (done()) return;
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`urgent ${receiver.urgent.through}, bulk ${receiver.bulk.through} of ${seq}`)),
+      60_000,
+    );
+    const look = () => {
+      if (!done()) return;
+      clearTimeout(timer);
+      receiver.client.off('message', look);
+      resolve();
+    };
+    receiver.client.on('message', look);
+  });
+}
+
+/** A platform that listens from the first record on: the gateway's name is known before it has an uplink. */
+async function listening(
+  broker: Peer,
+  cars: number,
+): Promise<{ gateway: Gateway; receiver: Receiver; env: Record<string, string> }> {
+  const before = kept(await startGateway());
+  const { gateway: id, site } = await before.json<Status>('/status');
+  await before.stop();
+  const receiver = kept(await startReceiver(broker.port, id, 5, site.id));
+  const env = { GATEHOUSE_UPLINK: `mqtt://127.0.0.1:${broker.port}` };
+  return { gateway: kept(await startGateway({ cars, env, data: before.data })), receiver, env };
+}
+
+test('R3 U1 the upstream is away and comes back, the core is killed in between: nothing missing, nothing twice', {
+  timeout: 180_000,
+}, async () => {
+  const broker: Peer = kept(await startMosquitto());
+  let { gateway, receiver, env } = await listening(broker, 1500);
+  await gateway.record((record) => record.name === 'passage');
+  await caughtUp(receiver, gateway);
+
+  await broker.kill();
+  const cut = (await gateway.json<Status>('/status')).head;
+  await gateway.record((record) => record.name === 'passage', cut);
+  await gateway.kill('SIGKILL');
+  gateway = kept(await startGateway({ cars: 1500, env, data: gateway.data }));
+  await gateway.record((record) => record.kind === 'command', (await gateway.json<Status>('/status')).head);
+  const backlog = (await gateway.json<Status>('/status')).uplinks[0];
+  expect(backlog?.state).not.toBe('online');
+  expect(backlog?.backlog).toBeGreaterThan(0);
+  await broker.start();
+  await caughtUp(receiver, gateway);
+
+  const through = Math.min(receiver.urgent.through, receiver.bulk.through);
+  expect(receiver.urgent.holes).toEqual([]);
+  expect(receiver.bulk.holes).toEqual([]);
+  const received = [...receiver.urgent.records, ...receiver.bulk.records]
+    .filter((record) => record.seq <= through)
+    .sort((a, b) => a.seq - b.seq);
+  const own = (await gateway.records()).filter((record) => record.seq <= through && record.lane !== 'L4');
+  expect(received.map((record: JournalRecord) => record.seq)).toEqual(own.map((record) => record.seq));
+  expect(received).toEqual(own);
+  expect(receiver.statuses.map((status) => status.state)).toContain('online');
+});
+
+test('C10 a command from above that nobody signed, retained or not, moves nothing and is answered', {
+  timeout: 90_000,
+}, async () => {
+  const broker = kept(await startMosquitto());
+  const { gateway, receiver } = await listening(broker, 0);
+  const { gateway: id, site } = await gateway.json<Status>('/status');
+  await caughtUp(receiver, gateway);
+  const body = JSON.stringify({
+    id: 'c-1',
+    nonce: 'n-1',
+    issuedAt: Date.now(),
+    device: 'gate-east-in',
+    command: 'open',
+  });
+  const topic = `gatehouse/v1/${site.id}/${id}/down/command`;
+  await receiver.client.publishAsync(topic, body, { qos: 1, retain: true });
+  await receiver.client.publishAsync(topic, body, { qos: 1 });
+  await gateway.record((record) => record.kind === 'audit' && JSON.stringify(record).includes('c-1'));
+  const records = await gateway.records();
+  expect(records.filter((record) => record.kind === 'command')).toEqual([]);
+});
+
+test('a platform that is not there is an alarm of its own, and the gate works all the same', {
+  timeout: 90_000,
+}, async () => {
+  const gateway = kept(await startGateway({ env: { GATEHOUSE_UPLINK: `mqtt://127.0.0.1:${await freePort()}` } }));
+  expect(await gateway.open('gate-east-in')).toMatchObject({ state: 'succeeded', proven: true });
+  await gateway.record((record) => record.kind === 'alarm' && record.name === 'uplinkOffline');
+});
