@@ -186,10 +186,27 @@ describe('never late, never twice', () => {
     board.state.arm = 'closed';
     await start();
     await dispatcher.recover();
-    expect(dispatcher.get(executing.id)).toMatchObject({ state: 'unknown' });
+    expect(await dispatcher.settled(executing.id)).toMatchObject({ state: 'unknown' });
     expect(dispatcher.get(accepted.id)).toMatchObject({ state: 'expired' });
     expect(await dispatcher.send(open, guard, 'k1')).toMatchObject({ id: executing.id, state: 'unknown' });
     expect(board.state.pulses).toEqual(['open']);
+  });
+
+  test('R8 a device that does not answer does not hold up the start; its command ends as unknown', async () => {
+    let reached = () => {};
+    const waiting = new Promise<void>((resolve) => (reached = resolve));
+    board.state.answer = () => {
+      reached();
+      return new Promise(() => {});
+    };
+    const { id } = await dispatcher.send(open, guard, 'k1');
+    await waiting;
+    await journal[Symbol.asyncDispose]();
+    board.state.arm = undefined;
+    await start();
+    await dispatcher.recover();
+    expect(dispatcher.get(id)).toMatchObject({ state: 'executing' });
+    expect(await outcome(dispatcher.get(id))).toMatchObject({ state: 'unknown' });
   });
 
   test('C5 every command has exactly one final state', async () => {

@@ -159,7 +159,10 @@ export class Dispatcher {
    */
   async recover(): Promise<void> {
     const rows = this.#journal.db.prepare<[], { view: string }>('SELECT view FROM command WHERE final = 0').all();
-    await Promise.all(rows.map((row) => this.#close(JSON.parse(row.view) as CommandView)));
+    const open = rows.map((row) => JSON.parse(row.view) as CommandView);
+    const closing = open.map((view) => this.#closeOpen(view));
+    // Reading a device back may take seconds; the gateway is ready meanwhile.
+    await Promise.all(closing.filter((_, index) => open[index]?.state === 'accepted'));
     await this.#journal.commit({ writes: [{ sql: FORGET, params: [this.#clock.now() - KEEP_MS] }] });
   }
 
@@ -167,6 +170,20 @@ export class Dispatcher {
     this.#unfollow();
     for (const running of this.#running.values())
       running.abort.abort(new GatehouseError('driver.closed', 'The gateway is stopping'));
+  }
+
+  async #closeOpen(view: CommandView): Promise<void> {
+    const settled = this.#close(view)
+      .catch((error: unknown) =>
+        this.#log.error({ err: error, command: view.id }, 'the end of a command could not be recorded'),
+      )
+      .then(() => {
+        const last = this.get(view.id);
+        this.#live.delete(view.id);
+        return last;
+      });
+    this.#live.set(view.id, { view, settled });
+    await settled;
   }
 
   async #close(view: CommandView): Promise<void> {
@@ -180,8 +197,7 @@ export class Dispatcher {
       return;
     }
     const proof = kindOf(this.#outputs, view)?.proof;
-    const proven =
-      proof !== undefined && (await this.#prover.is(view.device, proof, AbortSignal.timeout(proof.withinMs)));
+    const proven = proof !== undefined && (await this.#prover.is(view.device, proof));
     const detail = 'The gateway restarted while it was executing';
     await this.#commit(
       proven

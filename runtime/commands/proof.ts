@@ -7,10 +7,7 @@ import type { Outputs } from './dispatcher.ts';
 /** How often the proving point is read while the device moves. */
 const POLL_MS = 100;
 
-export interface Proof {
-  readonly point: string;
-  readonly equals: Scalar;
-}
+type CommandProof = NonNullable<CommandKind['proof']>;
 
 export function createProver({ outputs, clock, log }: { outputs: Pick<Outputs, 'read'>; clock: Clock; log: Log }) {
   async function read(device: string, point: string, signal: AbortSignal): Promise<Scalar | undefined> {
@@ -32,7 +29,7 @@ export function createProver({ outputs, clock, log }: { outputs: Pick<Outputs, '
      */
     async becomes(
       device: string,
-      { point, equals }: Proof,
+      { point, equals }: CommandProof,
       until: number,
       signal: AbortSignal,
     ): Promise<boolean | undefined> {
@@ -45,13 +42,11 @@ export function createProver({ outputs, clock, log }: { outputs: Pick<Outputs, '
       }
       return readable ? false : undefined;
     },
-    /** The first answer decides: nothing was sent just now that could still be moving. */
-    async is(
-      device: string,
-      { point, equals }: NonNullable<CommandKind['proof']>,
-      signal: AbortSignal,
-    ): Promise<boolean> {
-      while (!signal.aborted) {
+    /** The first answer decides: nothing was sent just now that could still be moving. Not so, or no answer: false. */
+    async is(device: string, { point, equals, withinMs }: CommandProof): Promise<boolean> {
+      const until = clock.mono() + withinMs;
+      const { signal } = new AbortController();
+      while (clock.mono() < until) {
         const seen = await read(device, point, signal);
         if (seen !== undefined) return seen === equals;
         await pause(signal);
