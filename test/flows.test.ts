@@ -132,26 +132,19 @@ test('flows with a node type that is not there do not run: alarm, and the type i
   expect(await rig.state('safe')).toMatchObject({ reason: 'missing-types', detail: 'gh-not-there', alarm: true });
 });
 
-test.each([
-  ['cut off', '[{"id":"a","type":"tab"'],
-  ['no list', '{"flows":[]}'],
-  ['a node without a type', '[{"id":"a"}]'],
-  ['empty', ''],
-])(
-  'a flow file that is %s is kept aside, nothing runs, the alarm says why; deploying ends it',
-  async (_name, content) => {
-    const rig = startFlowsRig(content);
-    await using _ = rig;
-    const safe = await rig.state('safe');
-    expect(safe).toMatchObject({ reason: 'flow-file', alarm: true });
-    const [kept] = readdirSync(join(rig.directory, 'flows')).filter((name) => name.startsWith('flows.broken-'));
-    expect(safe.detail).toContain(kept ?? 'a kept file');
-    expect(readFileSync(join(rig.directory, 'flows', kept ?? ''), 'utf8')).toBe(content);
-    await rig.flows.openEditor(Date.now() + 60_000);
-    await rig.editor('/flows', { method: 'POST', body: [tab] });
-    expect(await rig.state('running')).toMatchObject({ alarm: true }); // calms down after a minute that went well
-  },
-);
+test('a flow file that cannot be read is kept aside, nothing runs, the alarm says why; deploying ends it', async () => {
+  const content = '[{"id":"a","type":"tab"';
+  const rig = startFlowsRig(content);
+  await using _ = rig;
+  const safe = await rig.state('safe');
+  expect(safe).toMatchObject({ reason: 'flow-file', alarm: true });
+  const [kept] = readdirSync(join(rig.directory, 'flows')).filter((name) => name.startsWith('flows.broken-'));
+  expect(safe.detail).toContain(kept ?? 'a kept file');
+  expect(readFileSync(join(rig.directory, 'flows', kept ?? ''), 'utf8')).toBe(content);
+  await rig.flows.openEditor(Date.now() + 60_000);
+  await rig.editor('/flows', { method: 'POST', body: [tab] });
+  expect(await rig.state('running')).toMatchObject({ alarm: true }); // calms down after a minute that went well
+});
 
 describe('N8: the editor', () => {
   test('listens in maintenance only, on a socket of its user, and asks for a fresh pass', async () => {

@@ -3,7 +3,7 @@
  * that Node-RED can find. The result is committed under nodes/derived, so that a review shows what a contract changes
  * for installers; `node runtime/derive/editor-forms.ts` writes it, a test says when it is old.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -183,6 +183,14 @@ function scriptOf(name: string): string {
     .trim()}\n`;
 }
 
+const flowsFolder = fileURLToPath(new URL('../../flows', import.meta.url));
+
+/** The reference flows, where the editor's import dialog offers them. */
+const examples = (): [string, string][] =>
+  globSync('*/*.json', { cwd: flowsFolder })
+    .toSorted((a, b) => a.localeCompare(b))
+    .map((path) => [`examples/${path}`, readFileSync(join(flowsFolder, path), 'utf8')]);
+
 /** @returns every file of nodes/derived by its path there */
 export function deriveEditorForms(): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
@@ -202,6 +210,7 @@ export function deriveEditorForms(): ReadonlyMap<string, string> {
       },
     }),
   );
+  for (const [path, text] of examples()) files.set(path, text);
   // A plug-in page is loaded before every node: the functions that the pages of the nodes call.
   files.set('gatehouse-editor.html', '<script type="module" src="resources/@gatehouse/nodes/editor.js"></script>\n');
   for (const name of editorSources) files.set(`resources/${name}.js`, scriptOf(name));
