@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ManualClock, manualClock } from '../../test/manual-clock.ts';
-import { ACCOUNTS, openTestGateway, SECRETS, type TestGateway, type TestOptions } from './fixture.ts';
+import { ACCOUNTS, openTestGateway, SECRETS, type TestGateway, type TestOptions } from './gateway.fixture.ts';
 
 const MINUTE = 60_000;
 let clock: ManualClock;

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SimulatedCamera } from '../../drivers/vzenith/simulator.ts';
 import { type ManualClock, manualClock } from '../../test/manual-clock.ts';
 import { createDeviceListener, type DeviceListener } from './devices-listener.ts';
-import { openTestGateway, type TestGateway, type TestOptions } from './fixture.ts';
+import { openTestGateway, type TestGateway, type TestOptions } from './gateway.fixture.ts';
 import { keyPair } from './tls.ts';
 
 const CAMERA = 'camera-east-in';

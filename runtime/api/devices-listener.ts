@@ -4,7 +4,6 @@
  */
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
-import { isLoopback } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import { addressOf, isTls } from './gate.ts';
 import { createBuckets, defaultLimits, type Limits } from './limits.ts';
@@ -115,9 +114,6 @@ export function createDeviceListener(parts: DeviceParts, pair: KeyPair | undefin
     },
   };
 }
-
-/** Off loopback TLS is required of a listener (design.md 5), but for devices only the site can say what they speak. */
-export const needsTls = (host: string): boolean => !isLoopback(host);
 
 const isUnreadable = (error: unknown): boolean =>
   error instanceof GatehouseError && (error.code === 'push.unreadable' || error.code === 'driver.frame');

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { scenarios } from '../contracts/index.ts';
 import { asyncapiDocument } from '../derive/asyncapi.ts';
 import { languages } from '../derive/language.ts';
-import { openTestGateway, type TestGateway } from './fixture.ts';
+import { openTestGateway, type TestGateway } from './gateway.fixture.ts';
 import { rights } from './rights.ts';
 
 type Json = Record<string, unknown>;

@@ -12,7 +12,7 @@ import { createBuckets, type Limits } from './limits.ts';
 import { mayDo, type Right, rights } from './rights.ts';
 
 /** The unix socket has no address; only this machine's users with rights on the file get there. */
-export const UNIX = 'unix';
+const UNIX = 'unix';
 
 export const addressOf = (request: FastifyRequest): string =>
   (request.raw.socket.remoteAddress ?? UNIX).replace(/^::ffff:/, '');
@@ -20,7 +20,7 @@ export const addressOf = (request: FastifyRequest): string =>
 const isHere = (address: string): boolean => address === UNIX || isLoopback(address);
 
 /** Addresses of the site's own networks: loopback, RFC 1918, link-local, unique local. */
-export const isNearby = (address: string): boolean =>
+const isNearby = (address: string): boolean =>
   isHere(address) ||
   /^(10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.)/.test(address) ||
   /^(f[cd][0-9a-f]{2}|fe[89ab][0-9a-f]):/i.test(address);

@@ -2,10 +2,10 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { catalogue, type ErrorCode, GatehouseError } from '../errors.ts';
 
-export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
 /** @returns the body of the answer; `detail` fields of the error become extension members. */
-export function problemOf(error: GatehouseError, instance?: string): Record<string, unknown> {
+function problemOf(error: GatehouseError, instance?: string): Record<string, unknown> {
   return {
     ...error.detail,
     type: `urn:gatehouse:problem:${error.code}`,

@@ -4,7 +4,7 @@ import type { CommandView, RecordsPage } from '../contracts/api.ts';
 import type { Role } from '../contracts/contract.ts';
 import type { Draft, JournalRecord } from '../contracts/record.ts';
 import { csvField } from './export.ts';
-import { openTestGateway, type TestGateway } from './fixture.ts';
+import { openTestGateway, type TestGateway } from './gateway.fixture.ts';
 import { maskText } from './masking.ts';
 
 const read = (plate: string, more: Partial<Draft> = {}): Draft => ({

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ManualClock, manualClock } from '../../test/manual-clock.ts';
 import type { AlarmView, CommandView, DeviceView, Status } from '../contracts/api.ts';
 import type { Role } from '../contracts/contract.ts';
-import { openTestGateway, type TestGateway, type TestOptions } from './fixture.ts';
+import { openTestGateway, type TestGateway, type TestOptions } from './gateway.fixture.ts';
 
 let clock: ManualClock;
 let gateway: TestGateway;

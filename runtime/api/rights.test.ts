@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Role } from '../contracts/contract.ts';
-import { openTestGateway, type TestGateway } from './fixture.ts';
+import { openTestGateway, type TestGateway } from './gateway.fixture.ts';
 import { mayDo, rights, searchFrom } from './rights.ts';
 
 type Who = Role | 'flow';

@@ -3,6 +3,7 @@
  * not start, and a caller who is not listed is refused.
  */
 import type { Role } from '../contracts/contract.ts';
+import { wallTime } from '../devices/site-time.ts';
 
 /** A logged-in role, or the flow process with its own token. */
 export type CallerRole = Role | 'flow';
@@ -91,15 +92,6 @@ export function searchFrom(role: CallerRole, now: number, timeZone: string): num
   }
 }
 
-function startOfDay(now: number, timeZone: string): number {
-  const parts = new Intl.DateTimeFormat('en-GB', {
-    timeZone,
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-    hourCycle: 'h23',
-  }).formatToParts(now);
-  const part = (type: string) => Number(parts.find((entry) => entry.type === type)?.value ?? 0);
-  const sinceMidnight = (part('hour') * 60 + part('minute')) * 60_000 + part('second') * 1000 + (now % 1000);
-  return now - sinceMidnight;
-}
+/** Zones keep whole minutes apart from UTC, so the wall's minute tells how long ago midnight was. */
+const startOfDay = (now: number, timeZone: string): number =>
+  now - wallTime(now, timeZone).minute * 60_000 - (now % 60_000);

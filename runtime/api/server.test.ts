@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { manualClock } from '../../test/manual-clock.ts';
 import { catalogue } from '../errors.ts';
 import { silentLog } from '../log.ts';
-import { openTestGateway, type TestGateway, type TestOptions } from './fixture.ts';
+import { openTestGateway, type TestGateway, type TestOptions } from './gateway.fixture.ts';
 import { keyPair } from './tls.ts';
 
 const opened: AsyncDisposable[] = [];

@@ -31,7 +31,7 @@ import { createStreams } from './streams.ts';
 import { type KeyPair, keyPair } from './tls.ts';
 import { serializerCompiler, type TypeBoxProvider, validatorCompiler } from './validation.ts';
 
-export const API_BASE = '/api/v1';
+const API_BASE = '/api/v1';
 
 export interface Api {
   /** Opens TCP and the unix socket. @throws GatehouseError `http.port_taken`, `http.listen` */

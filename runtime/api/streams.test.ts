@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ManualClock, manualClock } from '../../test/manual-clock.ts';
 import type { Role } from '../contracts/contract.ts';
 import type { Draft, JournalRecord } from '../contracts/record.ts';
-import { openTestGateway, type TestGateway, type TestOptions } from './fixture.ts';
+import { openTestGateway, type TestGateway, type TestOptions } from './gateway.fixture.ts';
 
 let clock: ManualClock;
 let gateway: TestGateway;

@@ -4,7 +4,6 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { generate } from 'selfsigned';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 
@@ -57,6 +56,8 @@ async function make(host: string, clock: Clock): Promise<KeyPair> {
   const own = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
   const addresses = new Set([...own, ...(isIP(host) ? [host] : [])].filter((address) => !address.includes('%')));
   const names = new Set(['localhost', hostname(), 'gatehouse.local', ...(isIP(host) ? [] : [host])]);
+  // Ten megabytes of code for one certificate in two years: loaded when it is made.
+  const { generate } = await import('selfsigned');
   const pems = await generate([{ name: 'commonName', value: OURS }], {
     keyType: 'ec',
     curve: 'P-256',

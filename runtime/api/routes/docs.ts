@@ -78,13 +78,16 @@ export async function docsRoutes(app: App, { parts }: RouteContext): Promise<voi
       routePrefix: '/docs',
       uiConfig: {
         docExpansion: 'none',
-        tryItOutEnabled: false,
         urls: [
           { url: '/api/v1/openapi.json?lang=zh-CN', name: '中文' },
           { url: '/api/v1/openapi.json?lang=en-US', name: 'English' },
         ],
       },
-      theme: { title: 'Gatehouse API' },
+      // The plugin's own logo is no logo of ours.
+      theme: {
+        title: 'Gatehouse API',
+        css: [{ filename: 'gatehouse.css', content: '.topbar a.link { display: none }' }],
+      },
     });
   });
 }
