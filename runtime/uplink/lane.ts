@@ -13,7 +13,7 @@ import { createLaneReader, fits, type RecordFilter } from './reader.ts';
 
 const BATCH_RECORDS = 500;
 /** Read in one turn of the event loop. */
-const STEP_RECORDS = 128;
+const STEP_RECORDS = 64;
 const READ_AHEAD = 2 * BATCH_RECORDS;
 /** A stretch without any record of this filter is told after so many places or so long a time. */
 const QUIET_PLACES = 5000;
