@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -72,6 +72,29 @@ describe('what is accepted', () => {
       [2, { plate: 'A' }],
       [3, { plate: 'C' }],
     ]);
+  });
+
+  test('a busy journal keeps its WAL small, and does not checkpoint at every commit ever after', async () => {
+    await using journal = await open();
+    const page = Array.from({ length: 30 }, () => passage('x'.repeat(50_000)));
+    for (let n = 0; n < 40; n++) await journal.append(...page);
+    const file = join(directory, 'gatehouse.db');
+    expect(statSync(`${file}-wal`).size).toBeLessThan(24 << 20); // of 60 MB written
+    const other = new Database(file);
+    const wal = other.prepare<[], { log: number; checkpointed: number }>('PRAGMA wal_checkpoint(NOOP)');
+    const waiting = () => {
+      const { log, checkpointed } = wal.get() ?? { log: 0, checkpointed: 0 };
+      return log - checkpointed;
+    };
+    await expect.poll(waiting, { timeout: 5000 }).toBe(0); // it is idle
+    const pages: number[] = [];
+    for (let n = 0; n < 5; n++) {
+      await journal.append(passage('A'));
+      pages.push(waiting());
+    }
+    other.close();
+    expect(pages[0]).toBeGreaterThan(0);
+    expect(pages).toEqual([...new Set(pages)].sort((a, b) => a - b));
   });
 
   test('after a close nothing is accepted', async () => {

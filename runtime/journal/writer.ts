@@ -2,7 +2,6 @@
  * The sole writer, in a worker thread: owns the write connection and commits everything that has queued while it was
  * busy in one transaction (natural batching). The main thread never waits for a disk flush.
  */
-import { statSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import Database, { type Statement } from 'better-sqlite3';
 import { positionNumber, seqOf, WRITER_PRAGMAS } from './schema.ts';
@@ -42,9 +41,9 @@ export interface WriterData {
   readonly schema: readonly string[];
 }
 
-/** Checkpoint when idle beyond this size of the WAL, and in any case beyond the larger one. */
-const IDLE_CHECKPOINT_BYTES = 1 << 20;
-const FORCED_CHECKPOINT_BYTES = 16 << 20;
+/** Pages of 4 KiB that only the WAL has: checkpoint when idle beyond the first number, in any case beyond the second. */
+const IDLE_CHECKPOINT_PAGES = 256;
+const FORCED_CHECKPOINT_PAGES = 4096;
 const IDLE_MS = 50;
 const TELEMETRY = 0;
 const SYNCHRONOUS_FULL = 2;
@@ -133,9 +132,11 @@ export function runWriter(port: NonNullable<typeof parentPort>, { file, epoch, s
     }
   }
 
-  function checkpoint(limit: number): void {
-    const wal = statSync(`${file}-wal`, { throwIfNoEntry: false });
-    if (wal && wal.size > limit) db.pragma('wal_checkpoint(PASSIVE)');
+  // Asked of SQLite, as the WAL is used again from its beginning and its file never shrinks.
+  const wal = db.prepare<[], { log: number; checkpointed: number }>('PRAGMA wal_checkpoint(NOOP)');
+  function checkpoint(pages: number): void {
+    const { log = 0, checkpointed = 0 } = wal.get() ?? {};
+    if (log - checkpointed > pages) db.pragma('wal_checkpoint(PASSIVE)');
   }
 
   let idle: NodeJS.Timeout | undefined;
@@ -152,8 +153,8 @@ export function runWriter(port: NonNullable<typeof parentPort>, { file, epoch, s
       return;
     }
     port.postMessage(run(message.batch));
-    checkpoint(FORCED_CHECKPOINT_BYTES);
-    idle = setTimeout(checkpoint, IDLE_MS, IDLE_CHECKPOINT_BYTES);
+    checkpoint(FORCED_CHECKPOINT_PAGES);
+    idle = setTimeout(checkpoint, IDLE_MS, IDLE_CHECKPOINT_PAGES);
   });
   port.postMessage({ ready: true } satisfies FromWriter);
 }
