@@ -145,7 +145,8 @@ describe('off loopback', () => {
   beforeEach(async () => {
     await listener.close();
     const directory = join(gateway.directory, 'tls');
-    listener = createDeviceListener(gateway.parts, await keyPair(directory, 'localhost', gateway.parts));
+    const parts = { ...gateway.parts, limits: { ...gateway.parts.limits, closeGraceMs: 200 } };
+    listener = createDeviceListener(parts, await keyPair(directory, 'localhost', gateway.parts));
     port = await listener.listen();
     ca = readFileSync(join(directory, 'cert.pem'));
   });
@@ -167,6 +168,8 @@ describe('off loopback', () => {
     noise.resume();
     await ended;
     expect(await call(true, ca)).toBe(200);
-    silent.destroy();
+    const closed = new Promise((resolve) => silent.once('close', resolve));
+    await listener.close();
+    await closed;
   });
 });

@@ -20,7 +20,6 @@ export interface DeviceListener {
 
 type DeviceParts = Pick<Parts, 'config' | 'clock' | 'log' | 'auth' | 'inventory' | 'host' | 'limits'>;
 
-const CLOSE_GRACE_MS = 3000;
 const FIRST_BYTE_MS = 10_000;
 /** The first byte of a TLS connection: a handshake record. */
 const TLS_HANDSHAKE = 0x16;
@@ -107,9 +106,7 @@ export function createDeviceListener(parts: DeviceParts, pair: KeyPair | undefin
       return listenOn(front, parts.config.devices, 'GATEHOUSE_DEVICES');
     },
     async close() {
-      const closed =
-        front === server ? closeServer(server, CLOSE_GRACE_MS) : closeFront(front, [server, secure ?? server]);
-      await closed;
+      await closeServer(front, limits.closeGraceMs, secure ? [server, secure] : [server]);
       await app.close();
     },
   };
@@ -141,15 +138,4 @@ function eitherOf(plain: ReturnType<typeof httpServer>, secure: ReturnType<typeo
       (first[0] === TLS_HANDSHAKE ? secure : plain).emit('connection', socket);
     });
   });
-}
-
-async function closeFront(front: NetServer, behind: readonly ReturnType<typeof httpServer>[]): Promise<void> {
-  if (!front.listening) return;
-  const closed = new Promise<void>((resolve) => front.close(() => resolve()));
-  const cut = setTimeout(() => {
-    for (const server of behind) server.closeAllConnections();
-  }, CLOSE_GRACE_MS);
-  for (const server of behind) server.closeIdleConnections();
-  await closed;
-  clearTimeout(cut);
 }

@@ -13,6 +13,7 @@ export interface Limits {
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
+  readonly closeGraceMs: number;
   readonly sockets: number;
   /** Per address; loopback, where everything on the box meets, is only bound by `sockets`. */
   readonly socketsPerAddress: number;
@@ -41,6 +42,7 @@ export const defaultLimits: Limits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   keepAliveMs: 10_000,
+  closeGraceMs: 5000,
   sockets: 200,
   socketsPerAddress: 20,
   requestsPerSecond: 50,

@@ -46,27 +46,6 @@ function refuseRaw(error: NodeJS.ErrnoException, socket: Duplex): void {
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
 }
 
-/** Counts sockets, all and per address, and closes what is too much before it costs anything. */
-export function boundConnections(server: NetServer, limits: Limits): void {
-  server.maxConnections = limits.sockets;
-  const perAddress = new Map<string, number>();
-  server.on('connection', (socket: Socket) => {
-    const address = socket.remoteAddress;
-    if (address === undefined || isLoopback(address.replace(/^::ffff:/, ''))) return;
-    const count = (perAddress.get(address) ?? 0) + 1;
-    if (count > limits.socketsPerAddress) {
-      socket.destroy();
-      return;
-    }
-    perAddress.set(address, count);
-    socket.once('close', () => {
-      const left = (perAddress.get(address) ?? 1) - 1;
-      if (left === 0) perAddress.delete(address);
-      else perAddress.set(address, left);
-    });
-  });
-}
-
 /**
  * @param variable environment variable that would choose another port, for the message.
  * @throws GatehouseError `http.port_taken`, `http.listen`
@@ -147,15 +126,48 @@ const answers = (path: string): Promise<boolean> =>
     socket.once('error', done(false));
   });
 
-/** Takes no more connections, lets requests finish, and cuts what is left after `graceMs`. */
-export async function closeServer(server: Server, graceMs: number): Promise<void> {
+const open = new WeakMap<NetServer, Set<Socket>>();
+
+/** Counts sockets, all and per address, and closes what is too much before it costs anything. */
+export function boundConnections(server: NetServer, limits: Limits): void {
+  server.maxConnections = limits.sockets;
+  const perAddress = new Map<string, number>();
+  const sockets = new Set<Socket>();
+  open.set(server, sockets);
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    const address = socket.remoteAddress;
+    if (address === undefined || isLoopback(address.replace(/^::ffff:/, ''))) return;
+    const count = (perAddress.get(address) ?? 0) + 1;
+    if (count > limits.socketsPerAddress) {
+      socket.destroy();
+      return;
+    }
+    perAddress.set(address, count);
+    socket.once('close', () => {
+      const left = (perAddress.get(address) ?? 1) - 1;
+      if (left === 0) perAddress.delete(address);
+      else perAddress.set(address, left);
+    });
+  });
+}
+
+/**
+ * Takes no more connections, lets requests finish, and cuts what is left after `graceMs`: also sockets that became
+ * websockets or never said a word, which HTTP servers do not count as theirs.
+ * @param server bound by {@link boundConnections}. @param speaking HTTP servers behind it, if it is not one itself.
+ */
+export async function closeServer(server: NetServer, graceMs: number, speaking: readonly Server[]): Promise<void> {
   if (!server.listening) return;
   await new Promise<void>((resolve) => {
-    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    const cut = setTimeout(() => {
+      for (const socket of open.get(server) ?? []) socket.destroy();
+    }, graceMs);
     server.close(() => {
       clearTimeout(cut);
       resolve();
     });
-    server.closeIdleConnections();
+    for (const one of speaking) one.closeIdleConnections();
   });
 }

@@ -102,6 +102,8 @@ describe('input limits', () => {
     const gateway = await open();
     const { body } = await login(gateway, JSON.stringify({ name: 'x'.repeat(1 << 20), password: 'y' }));
     expect(JSON.parse(body)).toMatchObject({ status: 413, code: 'http.too_large' });
+    await gateway.journal.append();
+    expect(gateway.records().filter(({ name }) => name === 'http.limit.exceeded')).toHaveLength(1);
   });
 
   test('a hundred thousand nested arrays are an answer, not a crash', async () => {
@@ -289,6 +291,34 @@ describe('listening', () => {
     expect((await answer).status).toBe(200);
     await closed;
     await expect(answerOf(httpRequest({ host: '127.0.0.1', port, path: '/livez' }))).rejects.toThrow('ECONNREFUSED');
+  });
+});
+
+describe('an upgrade', () => {
+  const upgrade = (port: number) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.write('GET /editor/comms HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
+    return socket;
+  };
+
+  test('nobody waits for is closed', async () => {
+    const gateway = await open();
+    const socket = upgrade((await gateway.api.listen()).port);
+    await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  });
+
+  test('that nobody ends does not keep the gateway from closing', async () => {
+    const gateway = await open({
+      limits: { closeGraceMs: 200 },
+      parts: {
+        editor: (app) => void app.server.on('upgrade', (_request, socket) => socket.write('HTTP/1.1 101 OK\r\n\r\n')),
+      },
+    });
+    const socket = upgrade((await gateway.api.listen()).port);
+    await new Promise((resolve) => socket.once('data', resolve));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await gateway.api.close();
+    await closed;
   });
 });
 

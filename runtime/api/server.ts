@@ -1,6 +1,8 @@
 /** The HTTP API as a whole: one Fastify app behind the gate, on TCP (TLS off loopback) and on the unix socket. */
 import { rm } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import cookie from '@fastify/cookie';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { isLoopback } from '../config.ts';
@@ -44,8 +46,6 @@ export interface Api {
   readonly inject: FastifyInstance['inject'];
 }
 
-const CLOSE_GRACE_MS = 5000;
-
 /** Key and certificate for a listener there, from `<data>/tls`; undefined on loopback, where TLS adds nothing. */
 export const tlsFor = async (
   host: string,
@@ -60,11 +60,13 @@ export async function createServer(parts: Parts): Promise<Api> {
   const traffic = {
     onRequest: app.routing,
     // The editor's proxy listens for upgrades on the app's own server, which never listens itself.
-    onUpgrade: (...upgrade: [unknown, unknown, unknown]) => void app.server.emit('upgrade', ...upgrade),
+    onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer) {
+      if (!app.server.emit('upgrade', request, socket, head)) socket.destroy();
+    },
   };
   const tcp = httpServer(traffic, limits, pair);
   const local = httpServer(traffic, limits);
-  boundConnections(tcp, limits);
+  for (const server of [tcp, local]) boundConnections(server, limits);
   const socketPath = socketPathFor(parts.config.dataDir);
   return {
     socketPath,
@@ -78,9 +80,12 @@ export async function createServer(parts: Parts): Promise<Api> {
     async close() {
       const wasLocal = local.listening;
       app.endStreams();
-      await Promise.all([closeServer(tcp, CLOSE_GRACE_MS), closeServer(local, CLOSE_GRACE_MS)]);
+      // Closing the app meanwhile is what ends the editor's websockets.
+      await Promise.all([
+        ...[tcp, local].map((server) => closeServer(server, limits.closeGraceMs, [server])),
+        app.close(),
+      ]);
       if (wasLocal) await rm(socketPath, { force: true });
-      await app.close();
     },
   };
 }
@@ -110,6 +115,10 @@ async function createApp(parts: Parts, limits: Limits) {
   );
   app.setErrorHandler((error, request, reply) => {
     const told = asGatehouseError(error);
+    if (told.code === 'http.too_large') {
+      const facts = { method: request.method, route: request.routeOptions.url, code: told.code };
+      parts.auth.refusals.note('http.limit.exceeded', facts, request.caller?.actor ?? 'system:http');
+    }
     if (told.code === 'http.internal') parts.log.error({ err: error, request: request.id }, 'a request failed');
     return sendProblem(told, request, reply);
   });
