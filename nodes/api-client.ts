@@ -52,7 +52,8 @@ export interface ApiClient {
 }
 
 export function createApiClient({ socket, token }: { socket: string; token: string }): ApiClient {
-  const agent = new Agent({ keepAlive: true, maxSockets: 16, keepAliveMsecs: 5000 });
+  // A command holds its connection until it ends; a question behind many of them must not wait.
+  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   const headersOf = ({ body, key, flow }: Call): Record<string, string> => ({
     authorization: `Bearer ${token}`,
     accept: 'application/json',

@@ -20,9 +20,8 @@ const say = (message: FromChild): void => {
  * Ends this process when its parent is gone, from a thread of its own: a looping main thread sees no `disconnect`.
  * Only where the kernel cannot do it (no setpriv), because a worker is one more right to give away.
  */
-function guardFromWorker(): void {
-  const code = `const parent = process.ppid;
-    setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL'); }, 500);`;
+function guardFromWorker(parent: number): void {
+  const code = `setInterval(() => { if (process.ppid !== ${parent}) process.kill(process.pid, 'SIGKILL'); }, 500);`;
   new Worker(code, { eval: true, execArgv: [] }).unref();
 }
 
@@ -131,5 +130,5 @@ process.on('message', (message: ToChild) => {
 process.on('disconnect', () => process.exit(0)); // the core is gone
 process.on('SIGTERM', () => void leave());
 process.on('SIGINT', () => {}); // Ctrl-C reaches the whole group; the core decides when we end
-if (process.argv.includes('--guard')) guardFromWorker();
+if (process.argv[2] === '--guard') guardFromWorker(Number(process.argv[3]));
 setInterval(() => say({ is: 'beat', rss: process.memoryUsage.rss() }), BEAT_EVERY_MS);

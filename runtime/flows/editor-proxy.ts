@@ -34,6 +34,9 @@ const audited: readonly (readonly [method: string, path: RegExp, name: string])[
   ['POST', /^\/inject\//, 'flows.node.injected'],
 ];
 
+/** Of the editor's websocket, either way: status, debug output cut to 1000 characters, subscriptions. */
+const LONGEST_MESSAGE = 1024 * 1024;
+
 const pathOf = (request: FastifyRequest): string => (request.url.split('?', 1)[0] ?? '').slice(EDITOR_ROOT.length);
 
 /** A page of another origin can open a websocket with our cookie; browsers say where the page comes from. */
@@ -77,6 +80,7 @@ export async function registerEditor<Provider extends FastifyTypeProvider>(
   // The proxy knows this option, its types do not.
   const wsClientOptions = {
     createConnection: dial,
+    maxPayload: LONGEST_MESSAGE,
     rewriteRequestHeaders: (headers: IncomingHttpHeaders, request: FastifyRequest) => headersFor(request, headers),
   } as NonNullable<FastifyHttpProxyOptions['wsClientOptions']>;
 
@@ -125,6 +129,7 @@ export async function registerEditor<Provider extends FastifyTypeProvider>(
         },
       },
       wsClientOptions,
+      wsServerOptions: { maxPayload: LONGEST_MESSAGE },
     };
     await scope.register(proxy, options);
   });

@@ -49,7 +49,7 @@ export function launch({ directory, useSetpriv = true }: Launch): ChildProcess {
     '--disable-warning=ExperimentalWarning',
     '--disable-warning=SecurityWarning',
     entry,
-    ...(guarded ? [] : ['--guard']),
+    ...(guarded ? [] : ['--guard', String(process.pid)]),
   ];
   const [command, ...args] = guarded ? ['setpriv', ...guarded, process.execPath, ...node] : [process.execPath, ...node];
   return spawn(command as string, args, {
