@@ -20,6 +20,8 @@ RUN npm ci --ignore-scripts --omit=dev
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production \
+    MALLOC_ARENA_MAX=2 \
+    NODE_COMPILE_CACHE=/data/cache \
     GATEHOUSE_DATA=/data \
     GATEHOUSE_HTTP=0.0.0.0:8443 \
     GATEHOUSE_DEVICES=0.0.0.0:8081 \
@@ -39,4 +41,4 @@ USER gatehouse
 VOLUME /data
 EXPOSE 8443 8081 8883
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["node", "runtime/boot/health.mjs"]
-CMD ["node", "--disable-warning=ExperimentalWarning", "runtime/main.ts"]
+CMD ["node", "--disable-warning=ExperimentalWarning", "--max-semi-space-size=8", "runtime/main.ts"]

@@ -13,7 +13,13 @@ import { words } from './words.mjs';
 const verbs = {
   async start(args) {
     const ground = await prepared(buildBooth);
-    return supervise(ground.node, join(ROOT, 'runtime/main.ts'), ['--console', ...args], ground.env);
+    // What is stripped and compiled once is kept, and glibc's arenas (one per thread) do not hoard what was freed.
+    const lean = {
+      MALLOC_ARENA_MAX: '2',
+      NODE_COMPILE_CACHE: join(ROOT, 'node_modules/.cache/gatehouse'),
+      ...ground.env,
+    };
+    return supervise(ground.node, join(ROOT, 'runtime/main.ts'), ['--console', ...args], lean);
   },
   /** Only what a first start installs and builds: for machines where systemd starts the gateway. */
   async install() {
