@@ -143,7 +143,7 @@ test('the documents speak their language inside the schemas too', async () => {
 describe.each(languages)('AsyncAPI in %s', (language) => {
   const document = asyncapiDocument(scenarios, '1.2.3', language) as Json;
   const messages = (document.components as { messages: Record<string, Json> }).messages;
-  const channels = document.channels as Record<string, { address: string; messages: Json; servers: Json[] }>;
+  const channels = document.channels as Record<string, { address: string; description: string; messages: Json }>;
 
   test('is version 3 with no reference into nowhere, and served', async () => {
     expect(document).toMatchObject({ asyncapi: '3.0.0', info: { version: '1.2.3' } });
@@ -189,7 +189,7 @@ describe.each(languages)('AsyncAPI in %s', (language) => {
     for (const [name, { title }] of Object.entries(messages)) {
       expect(/\p{Script=Han}/u.test(String(title)), `${name}: ${title}`).toBe(language === 'zh-CN');
     }
-    for (const { description } of Object.values(channels as unknown as Record<string, Json>)) {
+    for (const { description } of Object.values(channels)) {
       expect(description).toEqual(expect.any(String));
     }
   });

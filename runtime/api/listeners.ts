@@ -126,6 +126,7 @@ const answers = (path: string): Promise<boolean> =>
     socket.once('error', done(false));
   });
 
+const SWEEP_MS = 50;
 const open = new WeakMap<NetServer, Set<Socket>>();
 
 /** Counts sockets, all and per address, and closes what is too much before it costs anything. */
@@ -164,10 +165,16 @@ export async function closeServer(server: NetServer, graceMs: number, speaking: 
     const cut = setTimeout(() => {
       for (const socket of open.get(server) ?? []) socket.destroy();
     }, graceMs);
+    // A connection whose last answer has just gone out would wait for more for its whole keep-alive time.
+    const endIdle = () => {
+      for (const one of speaking) one.closeIdleConnections();
+    };
+    const sweep = setInterval(endIdle, SWEEP_MS);
     server.close(() => {
       clearTimeout(cut);
+      clearInterval(sweep);
       resolve();
     });
-    for (const one of speaking) one.closeIdleConnections();
+    endIdle();
   });
 }

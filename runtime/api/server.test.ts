@@ -286,10 +286,12 @@ describe('listening', () => {
     request.write('{"gate":"gate-east-in"}');
     const answer = answerOf(request);
     while (finish.toString() === '() => {}') await new Promise((resolve) => setImmediate(resolve));
+    const from = performance.now();
     const closed = gateway.api.close();
     finish();
     expect((await answer).status).toBe(200);
     await closed;
+    expect(performance.now() - from).toBeLessThan(3000); // long before anything is cut
     await expect(answerOf(httpRequest({ host: '127.0.0.1', port, path: '/livez' }))).rejects.toThrow('ECONNREFUSED');
   });
 });
