@@ -1,8 +1,15 @@
-import { signal } from '@preact/signals';
+import { type Signal, signal } from '@preact/signals';
 
 /** Full width: the incident area lies beside the screen; below it is a sheet over the screen. */
-const query = typeof window === 'undefined' ? undefined : window.matchMedia('(min-width: 1600px)');
-export const wide = signal(query?.matches === true);
-query?.addEventListener('change', ({ matches }) => {
-  wide.value = matches;
-});
+export const wide = followed('(min-width: 1600px)');
+/** A phone: one column, and gates open by a press of one second. */
+export const narrow = followed('(max-width: 799px)');
+
+function followed(media: string): Signal<boolean> {
+  const query = typeof window === 'undefined' ? undefined : window.matchMedia(media);
+  const matches = signal(query?.matches === true);
+  query?.addEventListener('change', (event) => {
+    matches.value = event.matches;
+  });
+  return matches;
+}

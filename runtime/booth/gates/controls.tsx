@@ -2,9 +2,11 @@ import { useState } from 'preact/hooks';
 import { guarded } from '../access.ts';
 import { mono } from '../clock.ts';
 import { giveReason, sendCommand } from '../commands.ts';
+import { narrow } from '../layout.ts';
 import { Left } from '../parts/age.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { Icon } from '../parts/icons.tsx';
+import { usePress } from '../parts/press.ts';
 import { Tap } from '../parts/tap.tsx';
 import type { LaneView } from '../state/lanes.ts';
 import { asksReason, interlockOf, type Order, phaseOf } from '../state/orders.ts';
@@ -39,8 +41,10 @@ export function whyNot(lane: LaneView, name: string): string | undefined {
 const send = (lane: LaneView, name: string, input?: Record<string, unknown>) =>
   guarded(() => void sendCommand(lane.barrier.id, name, input, lane.memory.waiting?.record));
 
-export function OpenButton({ lane, label }: { lane: LaneView; label?: string }) {
+export function OpenButton({ lane }: { lane: LaneView }) {
   const order = orders.value.get(lane.barrier.id);
+  const press = usePress(() => send(lane, 'open'));
+  if (narrow.value) return <PressButton lane={lane} press={press} />;
   const pressed = order?.name === 'open' && phaseOf(order, mono.value) === 'pressed';
   return (
     <Tap
@@ -49,10 +53,26 @@ export function OpenButton({ lane, label }: { lane: LaneView; label?: string }) 
       class={`open ${pressed ? 'is-pressed' : ''}`}
       why={whyNot(lane, 'open')}
       onTap={() => send(lane, 'open')}
-      label={t('gates.open.label', { lane: lane.zone.name })}
+      of={lane.zone.name}
     >
-      {label ?? t('gates.action.open')}
+      {t('gates.action.open')}
     </Tap>
+  );
+}
+
+function PressButton({ lane, press }: { lane: LaneView; press: ReturnType<typeof usePress> }) {
+  const why = whyNot(lane, 'open');
+  return (
+    <button
+      type="button"
+      class={`tap tap-critical open ${lane.memory.waiting ? 'tap-solid' : 'tap-line'} ${press.pressing ? 'pressing' : ''}`}
+      disabled={why !== undefined}
+      {...press.handlers}
+    >
+      <span class="tap-word">{t('gates.action.press_open')}</span>
+      <span class="hidden"> {lane.zone.name}</span>
+      {why !== undefined && <span class="tap-why">{why}</span>}
+    </button>
   );
 }
 
@@ -68,17 +88,12 @@ export function LaneButtons({ lane }: { lane: LaneView }) {
         kind="main"
         why={whyNot(lane, 'close')}
         onTap={() => (blind ? setAsked('close') : send(lane, 'close'))}
-        label={t('gates.close.label', { lane: lane.zone.name })}
+        of={lane.zone.name}
       >
         {t('gates.action.close')}
       </Tap>
       {held === undefined ? (
-        <Tap
-          kind="main"
-          why={whyNot(lane, 'lockOpen')}
-          onTap={() => setAsked('hold')}
-          label={t('gates.hold.label', { lane: lane.zone.name })}
-        >
+        <Tap kind="main" why={whyNot(lane, 'lockOpen')} onTap={() => setAsked('hold')} of={lane.zone.name}>
           {t('gates.action.hold')}
         </Tap>
       ) : (
@@ -97,7 +112,7 @@ export function EndHold({ lane }: { lane: LaneView }) {
       class="end-hold"
       why={whyNot(lane, 'endHold')}
       onTap={() => send(lane, 'endHold')}
-      label={t('gates.end_hold.label', { lane: lane.zone.name })}
+      of={lane.zone.name}
     >
       {t('gates.action.end_hold')} <Left until={lane.memory.holdUntil ?? 0} />
     </Tap>

@@ -23,7 +23,7 @@ export function GatesScreen() {
   const shown = Math.min(page.value, pages - 1);
   return (
     <main class="gates" aria-labelledby="gates-title">
-      <header class="screen-head">
+      <header class={pages > 1 ? 'screen-head' : 'hidden'}>
         <h1 id="gates-title">{t('gates.title')}</h1>
         {pages > 1 && (
           <div class="pager">
@@ -61,8 +61,8 @@ export function GatesScreen() {
 }
 
 function LaneCard({ lane }: { lane: LaneView }) {
-  const order = orderShown(lane, orders.value.get(lane.barrier.id), mono.value);
-  const asking = order !== undefined && asksReason(order, mono.value);
+  const mine = orders.value.get(lane.barrier.id);
+  const order = orderShown(lane, mono.value, mine);
   return (
     <article class={lane.memory.waiting ? 'lane lane-waiting' : 'lane'} aria-label={lane.zone.name}>
       <header class="lane-head">
@@ -77,10 +77,10 @@ function LaneCard({ lane }: { lane: LaneView }) {
       <LaneButtons lane={lane} />
       <div class="lane-foot">
         {order ? <Feedback order={order} /> : <LastCommand lane={lane} />}
-        {asking ? (
+        {mine && asksReason(mine, mono.value) ? (
           <>
             <p class="second">{t('gates.reasons.title')}</p>
-            <Reasons order={order} />
+            <Reasons order={mine} />
           </>
         ) : (
           <Passages lane={lane} />

@@ -80,16 +80,12 @@ function AlarmRow({ alarm, index }: { alarm: AlarmView; index: number }) {
             look="solid"
             disabled={!canAct.value || !mayHandle.value}
             onTap={() => guarded(() => report(alarm.id, actOnAlarm(alarm, 'ack')))}
-            label={t('live.ack.label', { alarm: alarmTitle(alarm), place: alarmPlace(alarm) })}
+            of={`${alarmTitle(alarm)} ${alarmPlace(alarm)}`}
           >
             {t('alarm.action.ack')}
           </Tap>
         )}
-        <Tap
-          kind="main"
-          onTap={() => openIncident(alarm.id)}
-          label={t('live.detail.label', { alarm: alarmTitle(alarm), place: alarmPlace(alarm) })}
-        >
+        <Tap kind="main" onTap={() => openIncident(alarm.id)} of={`${alarmTitle(alarm)} ${alarmPlace(alarm)}`}>
           {t('alarm.action.detail')}
         </Tap>
       </div>

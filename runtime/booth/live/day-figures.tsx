@@ -34,28 +34,30 @@ export function DayFigures() {
 function Station({ station }: { station: DeviceView }) {
   const points = Object.keys(scenarioOf(station.scenario)?.telemetry ?? {}).filter((point) => station.points[point]);
   return (
-    <dl class="figure-row station">
-      <div class="station-name">
+    <div class="station">
+      <h2 class="station-name">
         {station.link.state !== 'online' && <FaultMark />}
         {station.name}
-      </div>
-      {points.map((point) => {
-        const limit = limitsOf(station, point);
-        const fresh = isFresh(station, point);
-        return (
-          <Figure
-            key={point}
-            name={pointWords(station.scenario, point)}
-            over={fresh && limit?.over === true}
-            old={!fresh}
-            note={limit && t('live.figures.limit', { n: limit.value })}
-          >
-            {valueText(station.points[point]?.value)}
-            <span class="unit"> {unitOf(station.scenario, point)}</span>
-          </Figure>
-        );
-      })}
-    </dl>
+      </h2>
+      <dl class="figure-row">
+        {points.map((point) => {
+          const limit = limitsOf(station, point);
+          const fresh = isFresh(station, point);
+          return (
+            <Figure
+              key={point}
+              name={pointWords(station.scenario, point)}
+              over={fresh && limit?.over === true}
+              old={!fresh}
+              note={limit && t('live.figures.limit', { n: limit.value })}
+            >
+              {valueText(station.points[point]?.value)}
+              <span class="unit"> {unitOf(station.scenario, point)}</span>
+            </Figure>
+          );
+        })}
+      </dl>
+    </div>
   );
 }
 

@@ -4,6 +4,7 @@ import type { AlarmAction, AlarmView } from '../../contracts/api.ts';
 import { guarded } from '../access.ts';
 import { actOnAlarm } from '../commands.ts';
 import { closeIncident, incidents, openIncident } from '../incident-area.ts';
+import { wide } from '../layout.ts';
 import { Age, Time } from '../parts/age.tsx';
 import { Dialog, Shield } from '../parts/dialog.tsx';
 import { PriorityMark } from '../parts/priority.tsx';
@@ -28,8 +29,10 @@ export function IncidentArea() {
   const { tabs, active } = incidents.value;
   if (active === undefined) return null;
   const alarm = alarms.value.open.get(active) ?? lastView(active);
+  // Over a narrow screen it is what the page is about, for the screen below cannot be reached.
+  const Area = wide.value ? 'aside' : 'main';
   return (
-    <aside class="incident" aria-label={t('incident.label')}>
+    <Area class="incident" aria-label={t('incident.label')}>
       {tabs.length > 1 && (
         <fieldset class="incident-tabs" aria-label={t('incident.tabs', { n: tabs.length })}>
           {tabs.map((id) => (
@@ -39,7 +42,7 @@ export function IncidentArea() {
       )}
       {alarm ? <Incident key={alarm.id} alarm={alarm} /> : <Gone id={active} />}
       <Shield of={active} />
-    </aside>
+    </Area>
   );
 }
 
@@ -68,12 +71,13 @@ function Gone({ id }: { id: string }) {
 function Incident({ alarm }: { alarm: AlarmView }) {
   const kind = alarmKindOf(alarm);
   const unacked = isUnacked(alarm);
+  const [Title, Part] = wide.value ? (['h2', 'h3'] as const) : (['h1', 'h2'] as const);
   return (
     <>
       <header class={`incident-head incident-p${alarm.priority} ${unacked ? 'unacked' : ''}`}>
         <PriorityMark priority={alarm.priority} flash={unacked} />
         <div>
-          <h2 aria-live={alarm.priority === 1 ? 'assertive' : 'polite'}>{alarmTitle(alarm)}</h2>
+          <Title aria-live={alarm.priority === 1 ? 'assertive' : 'polite'}>{alarmTitle(alarm)}</Title>
           <p>
             {alarmPlace(alarm)} · <Time at={alarm.raisedAt} /> · <Age since={alarm.raisedAt} />
           </p>
@@ -91,7 +95,7 @@ function Incident({ alarm }: { alarm: AlarmView }) {
               <p class="hint">
                 <span class="second">{t('incident.hint')}</span> {say(kind.hint)}
               </p>
-              <h3>{t('incident.steps')}</h3>
+              <Part class="incident-part">{t('incident.steps')}</Part>
               <ol class="steps">
                 {kind.steps.map((step) => (
                   <li key={step.en}>{say(step)}</li>
@@ -100,7 +104,7 @@ function Incident({ alarm }: { alarm: AlarmView }) {
             </>
           )}
         </div>
-        <Timeline alarm={alarm} />
+        <Timeline alarm={alarm} Part={Part} />
       </div>
       <Actions alarm={alarm} />
     </>

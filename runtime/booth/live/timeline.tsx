@@ -7,6 +7,7 @@ import { Time } from '../parts/age.tsx';
 import { alarmOf, changeOf } from '../state/alarms.ts';
 import { alarmTrail } from '../store.ts';
 import { actorWords } from '../words/actors.ts';
+import { dataOf, textOf } from '../words/describe.ts';
 import { t, word } from '../words/words.ts';
 
 /** Records read for the alarms looked at, by alarm; the stream adds to them. */
@@ -16,14 +17,16 @@ const past = signal<ReadonlyMap<string, readonly JournalRecord[]>>(new Map());
 export const lastView = (id: string): AlarmView | undefined =>
   alarmOf(alarmTrail.value.findLast((record) => alarmOf(record.data)?.id === id)?.data);
 
-export function Timeline({ alarm }: { alarm: AlarmView }) {
+export function Timeline({ alarm, Part }: { alarm: AlarmView; Part: 'h2' | 'h3' }) {
   useEffect(() => {
     void readPast(alarm);
   }, [alarm.id]);
   const rows = rowsOf(alarm.id, past.value.get(alarm.id) ?? [], alarmTrail.value);
   return (
     <section class="timeline" aria-labelledby="timeline-title">
-      <h3 id="timeline-title">{t('incident.timeline')}</h3>
+      <Part id="timeline-title" class="incident-part">
+        {t('incident.timeline')}
+      </Part>
       <ol>
         {rows.map((record) => {
           const view = alarmOf(record.data);
@@ -32,6 +35,7 @@ export function Timeline({ alarm }: { alarm: AlarmView }) {
               <Time at={record.received} />
               <strong>{word(`alarm.change.${changeOf(record.data) ?? ''}`, changeOf(record.data) ?? '')}</strong>
               <span class="second">{actorWords(record.actor)}</span>
+              {sentTo(record) !== undefined && <span>{sentTo(record)}</span>}
               {changeOf(record.data) === 'resolved' && view?.disposition !== undefined && (
                 <span>{t(`alarm.disposition.${view.disposition}`)}</span>
               )}
@@ -44,6 +48,12 @@ export function Timeline({ alarm }: { alarm: AlarmView }) {
       </ol>
     </section>
   );
+}
+
+/** Who was sent, by name. */
+function sentTo(record: JournalRecord): string | undefined {
+  const { detail } = dataOf(record);
+  return typeof detail === 'object' && detail !== null && 'to' in detail ? textOf(detail.to) : undefined;
 }
 
 function rowsOf(id: string, read: readonly JournalRecord[], heard: readonly JournalRecord[]): JournalRecord[] {

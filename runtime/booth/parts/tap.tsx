@@ -9,7 +9,10 @@ export interface TapProps {
   /** Why it cannot be tapped now: shown on the button, which is then disabled. */
   readonly why?: string | undefined;
   readonly pressed?: boolean;
+  /** The name of a tap that shows only a picture. */
   readonly label?: string;
+  /** What it is about, for those who do not see where it stands: added to its words. */
+  readonly of?: string;
   readonly class?: string;
   readonly type?: 'button' | 'submit';
   readonly children?: ComponentChildren;
@@ -28,6 +31,7 @@ export function Tap(props: TapProps) {
       {...(label === undefined ? {} : { 'aria-label': label })}
     >
       <span class="tap-word">{props.children}</span>
+      {props.of !== undefined && <span class="hidden"> {props.of}</span>}
       {why !== undefined && <span class="tap-why">{why}</span>}
     </button>
   );

@@ -137,7 +137,7 @@ function DeviceRow({ id }: { id: string }) {
       {push !== undefined ? (
         <code class="setup-address">{push}</code>
       ) : (
-        <Tap onTap={read} label={t('setup.device.show_of', { device: device.name })}>
+        <Tap onTap={read} of={device.name}>
           {t('setup.device.show')}
         </Tap>
       )}

@@ -32,7 +32,7 @@ const FEEDBACK_MS = 10_000;
 
 function StripLane({ lane }: { lane: LaneView }) {
   const { waiting } = lane.memory;
-  const order = orderShown(lane, orders.value.get(lane.barrier.id), mono.value);
+  const order = orderShown(lane, mono.value, orders.value.get(lane.barrier.id));
   const recent = order && !waiting && mono.value - order.tappedAt < FEEDBACK_MS ? order : undefined;
   return (
     <div class={waiting ? 'strip-lane strip-waiting' : 'strip-lane'}>

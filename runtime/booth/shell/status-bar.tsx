@@ -4,7 +4,7 @@ import { second, siteZone } from '../clock.ts';
 import { alarmFilter } from '../live/filter.ts';
 import { Left } from '../parts/age.tsx';
 import { Icon } from '../parts/icons.tsx';
-import { PriorityMark, priorityWord } from '../parts/priority.tsx';
+import { PriorityMark } from '../parts/priority.tsx';
 import { Tap } from '../parts/tap.tsx';
 import { go } from '../route.ts';
 import { soundOn, unlockSound } from '../sound.ts';
@@ -76,7 +76,6 @@ function Counts() {
             key={priority}
             look="quiet"
             class={`bar-count ${count === 0 ? 'none' : ''}`}
-            label={t('bar.counts.item', { priority: priorityWord(priority), n: count })}
             onTap={() => {
               alarmFilter.value = alarmFilter.value === priority ? 'all' : (priority as 1 | 2 | 3 | 4);
               go('live');

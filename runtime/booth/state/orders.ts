@@ -131,7 +131,7 @@ const SHOWN_MS = 30_000;
  * The order of this screen while it is what last happened in the lane; afterwards the lane's own last command is shown.
  * One that was refused has no place in the lane's memory and is shown for half a minute.
  */
-export function orderShown(lane: LaneView, order: Order | undefined, mono: number): Order | undefined {
+export function orderShown(lane: LaneView, mono: number, order: Order | undefined): Order | undefined {
   if (!order || mono - order.tappedAt > SHOWN_MS) return undefined;
   const newest = lane.memory.command?.id;
   return order.id === undefined || newest === undefined || newest === order.id ? order : undefined;
