@@ -1,8 +1,10 @@
 /** Secrets people log in with: argon2id with salt and pepper (reliability.md A3, A4), and which ones are refused. */
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { GatehouseError } from '../errors.ts';
+import { writeDurably } from '../journal/identity.ts';
 
 const COST = { memory: 19 * 1024, passes: 2, parallelism: 1, tagLength: 32 } as const;
 const SALT_BYTES = 16;
@@ -56,16 +58,14 @@ export function createHasher(pepper: Uint8Array): Hasher {
 
 /** Reads the pepper, or makes it at first start. It lives outside the database, so that a stolen database is not enough. */
 export async function loadPepper(file: string): Promise<{ pepper: Uint8Array; fresh: boolean }> {
-  try {
-    const pepper = await readFile(file);
+  if (existsSync(file)) {
     await chmod(file, 0o600);
-    return { pepper, fresh: false };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return { pepper: Buffer.from(await readFile(file, 'utf8'), 'base64url'), fresh: false };
   }
   const pepper = randomBytes(32);
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeFile(file, pepper, { mode: 0o600, flag: 'wx' });
+  // No password fits without it: it must be on the disk before the first hash is.
+  writeDurably(file, pepper.toString('base64url'));
   return { pepper, fresh: true };
 }
 

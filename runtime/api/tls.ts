@@ -1,10 +1,11 @@
 /** The certificate of the HTTP listeners off loopback: made at first start, replaceable by putting files in its place. */
 import { X509Certificate } from 'node:crypto';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
+import { writeDurably } from '../journal/identity.ts';
 import type { Log } from '../log.ts';
 
 export interface KeyPair {
@@ -36,9 +37,8 @@ export async function keyPair(directory: string, host: string, { clock, log }: {
   }
   const made = await make(host, clock);
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  await writeFile(files.key, made.key, { mode: 0o600 });
-  await chmod(files.key, 0o600);
-  await writeFile(files.cert, made.cert, { mode: 0o644 });
+  writeDurably(files.key, made.key);
+  writeDurably(files.cert, made.cert, 0o644);
   log.info({ directory, fingerprint: new X509Certificate(made.cert).fingerprint256 }, 'made a self-signed certificate');
   return made;
 }
