@@ -293,7 +293,14 @@ export async function startGateway(config: Config, say: (text: string) => void):
   const { log, logFile } = openLog(config);
   const stack = new AsyncDisposableStack();
   /** Undone in reverse order: intake first, the journal last (reliability.md V8). */
-  const onStop = (undo: () => unknown) => stack.defer(async () => void (await undo()));
+  const onStop = (undo: () => unknown) =>
+    stack.defer(async () => {
+      try {
+        await undo();
+      } catch (error) {
+        log.error({ err: error }, 'a part did not stop in order'); // the others, and the journal last, still must
+      }
+    });
   try {
     const quality = watchClock(clock, (delta) => void journal.append(stepped(delta)));
     onStop(() => quality.stop());
