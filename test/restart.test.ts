@@ -94,7 +94,8 @@ describe('kill -9 of the core', () => {
     const again = (await (await gateway.api('/commands?wait=9000', open)).json()) as CommandView;
     expect(again.id).toBe(id);
     expect(['succeeded', 'unknown']).toContain(again.state);
-    expect((await compoundStats(first.data)).pulses['gate-east-in']?.[0]).toBe(1);
+    // Recorded before the byte left, so the kill may have come between the two; it is never sent afterwards.
+    expect((await compoundStats(first.data)).pulses['gate-east-in']?.[0]).toBeLessThanOrEqual(1);
   });
 });
 
