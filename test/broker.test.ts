@@ -5,9 +5,10 @@ import mqtt from 'mqtt';
 import { generate as selfSigned } from 'selfsigned';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type Broker, type BrokerOptions, type Refusal, startBroker } from '../runtime/broker.ts';
-import { type Clock, systemClock } from '../runtime/clock.ts';
+import { systemClock } from '../runtime/clock.ts';
 import { GatehouseError } from '../runtime/errors.ts';
 import { silentLog } from '../runtime/log.ts';
+import { manualClock } from './manual-clock.ts';
 
 const secrets: Readonly<Record<string, string>> = { 'smoke-1': 'flame-7Qm2', 'smoke-2': 'ember-9Xk4' };
 const secretOf = (id: string) => (Object.hasOwn(secrets, id) ? secrets[id] : undefined);
@@ -370,19 +371,19 @@ describe('input limits', () => {
   });
 
   test('a flood is slowed down to the rate in its order, and one that goes on is cut off', async () => {
-    const clock = handClock();
+    const clock = manualClock();
     const { messages, refusals } = await start({ clock, limits: { messagesPerSecond: 50 } });
     const { socket, closed, received } = raw();
     socket.write(connectPacket('smoke-1'));
     await vi.waitFor(() => expect(Buffer.concat(received)).toHaveLength(4));
     socket.write(Buffer.concat(Array.from({ length: 200 }, (_, n) => publishPacket(EVENT, String(n), n + 1))));
     await vi.waitFor(() => expect(messages).toHaveLength(50));
-    clock.advance(1000);
+    await clock.advance(1000);
     await vi.waitFor(() => expect(messages).toHaveLength(100));
     expect(messages.map((message) => message.payload)).toEqual(Array.from({ length: 100 }, (_, n) => String(n)));
     socket.write(Buffer.concat(Array.from({ length: 2000 }, (_, n) => publishPacket(EVENT, 'x', n + 1))));
     for (let second = 2; refusals.length === 0 && second < 40; second++) {
-      clock.advance(1000);
+      await clock.advance(1000);
       await vi.waitFor(() => expect(refusals.length > 0 || messages.length >= 25 * second).toBe(true));
     }
     expect(messages.length).toBeLessThanOrEqual(50 * 40);
@@ -432,7 +433,7 @@ describe('two clients with one id', () => {
   });
 
   test('from another address it is refused for 10 s', async () => {
-    const clock = handClock();
+    const clock = manualClock();
     const { life, refusals, messages } = await start({ clock, host: '127.0.0.1' });
     const first = raw();
     first.socket.write(connectPacket('smoke-1'));
@@ -442,7 +443,7 @@ describe('two clients with one id', () => {
     expect(code).not.toBe(0);
     expect(refusals[0]).toMatchObject({ reason: 'takeover', device: 'smoke-1', address: '127.0.0.2' });
     expect(life).toEqual(['+smoke-1']);
-    clock.advance(10_000);
+    await clock.advance(10_000);
     expect(await pub(...as('smoke-1'), ...elsewhere, '-t', EVENT, '-m', 'x')).toMatchObject({ code: 0 });
     expect(messages).toHaveLength(1);
   });
@@ -457,31 +458,3 @@ describe('two clients with one id', () => {
     expect(life).toEqual(['+smoke-1', '-smoke-1']);
   });
 });
-
-/** A clock moved by hand. */
-function handClock(): Clock & { advance(ms: number): void } {
-  let now = 0;
-  let timers: { at: number; action: () => void }[] = [];
-  return {
-    now: () => now,
-    mono: () => now,
-    after(ms, action) {
-      const timer = { at: now + ms, action };
-      timers.push(timer);
-      return () => {
-        timers = timers.filter((other) => other !== timer);
-      };
-    },
-    advance(ms) {
-      const end = now + ms;
-      for (;;) {
-        const next = timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
-        if (!next) break;
-        timers = timers.filter((timer) => timer !== next);
-        now = next.at;
-        next.action();
-      }
-      now = end;
-    },
-  };
-}
