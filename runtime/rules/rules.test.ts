@@ -200,7 +200,13 @@ describe('a lane', () => {
   });
 
   test('L06 a block-listed plate at the gate raises an alarm that waits for the guard', async () => {
-    const refused = { lane: 'L1', kind: 'event', scenario: 'vehicle-gate', device: 'gate-east-in', name: 'vehicle.unrecognised' } as const;
+    const refused = {
+      lane: 'L1',
+      kind: 'event',
+      scenario: 'vehicle-gate',
+      device: 'gate-east-in',
+      name: 'vehicle.unrecognised',
+    } as const;
     await happens({ ...refused, data: { plate: '粤B00000', reason: 'unknown' } });
     expect(active()).toEqual([]);
     await happens({ ...refused, data: { plate: '粤B66666', reason: 'blocked' } });
