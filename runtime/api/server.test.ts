@@ -232,7 +232,7 @@ describe('listening', () => {
     expect(statSync(dirname(gateway.api.socketPath)).mode & 0o777).toBe(0o700);
     expect((await answerOf(httpRequest({ socketPath: gateway.api.socketPath, path: '/livez' }))).status).toBe(200);
     await gateway[Symbol.asyncDispose]();
-    rmSync(dirname(gateway.api.socketPath), { recursive: true, force: true });
+    expect(existsSync(dirname(gateway.api.socketPath))).toBe(false);
   });
 
   test('off loopback it speaks TLS with a certificate of its own, and health is for those who log in', async () => {

@@ -1,7 +1,7 @@
 /** The HTTP API as a whole: one Fastify app behind the gate, on TCP (TLS off loopback) and on the unix socket. */
 import { rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import cookie from '@fastify/cookie';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -85,7 +85,9 @@ export async function createServer(parts: Parts): Promise<Api> {
         ...[tcp, local].map((server) => closeServer(server, limits.closeGraceMs, [server])),
         app.close(),
       ]);
-      if (wasLocal) await rm(socketPath, { force: true });
+      if (!wasLocal) return;
+      const folder = dirname(socketPath);
+      await rm(folder === parts.config.dataDir ? socketPath : folder, { recursive: true, force: true });
     },
   };
 }
