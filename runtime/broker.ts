@@ -17,9 +17,8 @@ import { GatehouseError, reasonOf } from './errors.ts';
 import type { Log } from './log.ts';
 
 export type { Refusal } from './broker/refusals.ts';
-export type { OwnTopics } from './broker/topics.ts';
 
-export interface BrokerLimits extends AdmissionLimits {
+interface BrokerLimits extends AdmissionLimits {
   readonly subscriptions: number;
   readonly messagesPerSecond: number;
   /** Seconds; a device that sends no keep-alive at all is refused, its death would go unnoticed. */

@@ -14,7 +14,7 @@ interface Batch {
   readonly records: readonly JournalRecord[];
   readonly replay?: string;
 }
-export interface Hole {
+interface Hole {
   readonly epoch: number;
   readonly after: number;
   readonly through: number;
@@ -100,7 +100,7 @@ export async function startReceiver(
 }
 
 /** Keeps what is new, in order. @throws if a batch contradicts itself */
-export function take(track: Track, batch: Batch): void {
+function take(track: Track, batch: Batch): void {
   const { epoch, after, through, records } = batch;
   if (through < after) throw new Error(`batch runs backwards: ${after} to ${through}`);
   let last = after;

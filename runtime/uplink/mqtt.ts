@@ -15,7 +15,7 @@ import { createRetry, createTakeovers, type Ending } from './retry.ts';
 import { createSender, sentLanes } from './sender.ts';
 import { type Credentials, parseAddress, type Server, uplinkTopics } from './topics.ts';
 
-export type UplinkStatus = Status['uplinks'][number];
+type UplinkStatus = Status['uplinks'][number];
 /** An alarm of the gateway's own contract, to raise or to clear; told only when it changes. */
 export interface UplinkAlarm {
   readonly kind: 'uplinkOffline' | 'uplinkRefused' | 'duplicateClient';

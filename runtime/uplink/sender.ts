@@ -37,8 +37,6 @@ export interface SenderOptions {
   readonly log: Log;
 }
 
-export type Sender = ReturnType<typeof createSender>;
-
 export function createSender({ uplink, gateway, filter, topics, journal, clock, log }: SenderOptions) {
   const sendLane = (name: 'urgent' | 'bulk', lanes: readonly Lane[], lingerMs: number) =>
     createSendLane({

@@ -20,7 +20,7 @@ export interface UplinkTopics {
  * The characters every broker passes unharmed: a dot or a space in a topic makes NATS close the connection.
  * @throws GatehouseError `uplink.topic`
  */
-export function checkLevel(level: string): string {
+function checkLevel(level: string): string {
   if (/^[A-Za-z0-9_-]{1,64}$/.test(level)) return level;
   throw new GatehouseError('uplink.topic', `"${level}": a topic level is 1 to 64 of A-Z, a-z, 0-9, _ and -`);
 }
