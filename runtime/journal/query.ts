@@ -88,24 +88,19 @@ export function createReader(db: Database.Database, gateway: string) {
   };
   const record = (row: StoredRow) => toRecord(row, gateway);
 
+  const firstSince = db.prepare<[number], { pos: number | null }>(
+    'SELECT min(pos) AS pos FROM (SELECT pos FROM record WHERE received >= ? ORDER BY received, pos LIMIT 1)',
+  );
+  const lastUntil = db.prepare<[number], { pos: number | null }>(
+    'SELECT pos FROM record WHERE received <= ? ORDER BY received DESC, pos DESC LIMIT 1',
+  );
+
   function rangeOf(query: RecordQuery): { low: number; high: number } {
     let low = query.after ? positionNumber(query.after.epoch, query.after.seq) + 1 : 0;
     let high = query.before ? positionNumber(query.before.epoch, query.before.seq) - 1 : Number.MAX_SAFE_INTEGER;
     // Receipt times rise with positions but for a stepped clock, so the time index narrows the range of positions.
-    if (query.from !== undefined) {
-      const first = db
-        .prepare<[number], { pos: number | null }>('SELECT min(pos) AS pos FROM record WHERE received >= ?')
-        .get(query.from);
-      low = Math.max(low, first?.pos ?? Number.MAX_SAFE_INTEGER);
-    }
-    if (query.to !== undefined) {
-      const last = db
-        .prepare<[number], { pos: number | null }>(
-          'SELECT pos FROM record WHERE received <= ? ORDER BY received DESC, pos DESC LIMIT 1',
-        )
-        .get(query.to);
-      high = Math.min(high, last?.pos ?? -1);
-    }
+    if (query.from !== undefined) low = Math.max(low, firstSince.get(query.from)?.pos ?? Number.MAX_SAFE_INTEGER);
+    if (query.to !== undefined) high = Math.min(high, lastUntil.get(query.to)?.pos ?? -1);
     return { low, high };
   }
 
