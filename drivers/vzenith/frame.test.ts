@@ -158,9 +158,17 @@ describe('what cannot be read is refused, and nothing else happens', () => {
     ['a plate without a result', '{"AlarmInfoPlate":{"result":{}}}'],
     ['a plate that is a text', '{"AlarmInfoPlate":"粤B12345"}'],
     ['a hundred thousand brackets', nested],
-    ['a string of a megabyte', JSON.stringify(message({ license: 'x'.repeat(1_000_000) }))],
   ])('%s', (_, body) => {
     expect(codeOf(() => decodePush(new TextEncoder().encode(body)))).toBe('push.unreadable');
+  });
+  test('a plate of a megabyte is no plate; a picture of a megabyte is a picture', () => {
+    const read = (result: object) => {
+      const push = decodePush(bytes(message(result)));
+      return push.kind === 'plate' ? push.event : undefined;
+    };
+    expect(read({ license: 'x'.repeat(1_000_000) })?.data).not.toHaveProperty('plate');
+    const jpeg = Buffer.concat([Buffer.from('ffd8ffe000104a464946', 'hex'), Buffer.alloc(900_000, 7)]);
+    expect(read({ imageFile: jpeg.toString('base64') })?.pictures?.[0]?.length).toBe(jpeg.length);
   });
   test('a body over the limit', () => {
     expect(codeOf(() => decodePush(new Uint8Array(MAX_BODY_BYTES + 1)))).toBe('push.unreadable');

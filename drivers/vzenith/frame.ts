@@ -10,7 +10,7 @@ export type Push =
   | { readonly kind: 'heartbeat' | 'input' | 'serial' | 'snapshot' };
 
 /** A push with its pictures stays below this; what is larger is not from a camera. */
-export const MAX_BODY_BYTES = 256 * 1024;
+export const MAX_BODY_BYTES = 2 * 1024 * 1024;
 const MAX_PICTURE_BYTES = 2 * 1024 * 1024;
 const MAX_PLATE_LENGTH = 16;
 const MAX_TEXT_LENGTH = 64;
