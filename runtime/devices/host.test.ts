@@ -116,6 +116,8 @@ test('what cannot be read is refused, and nothing stops or opens', async () => {
     });
   }
   expect(journal.read({ kind: ['event'] }).items).toEqual([]);
+  const told = journal.read({ kind: ['state'], name: 'rejected' }).items;
+  expect(told.map((one) => one.data)).toMatchObject([{ point: 'message', value: 'push.unreadable' }]);
   expect(host.refusal('camera-east-in')?.body ?? '').not.toMatch(/"info"\s*:\s*"ok"/);
   await host.pushed('camera-east-in', plateMessage('粤B12345'));
   expect(journal.read({ name: 'plate.read' }).items).toHaveLength(1);

@@ -85,6 +85,8 @@ const REPEAT_MS = 60_000;
 /** The same event, sent again by firmware that missed our answer (protocols.md 11.4). */
 const DUPLICATE_MS = 600_000;
 const MAX_KEYS = 1000;
+/** What a device sent and nobody can use: told once a minute, with its count. */
+const UNREADABLE: readonly string[] = ['push.unreadable', 'driver.frame', 'record.invalid'];
 const SILENCE_CHECK_MS = 1000;
 /** One rejection per point and minute is recorded, with its count. */
 const REJECTED_MS = 60_000;
@@ -163,7 +165,7 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
     return value !== last.value;
   }
 
-  function rejection(entry: Hosted, reading: Reading, why: string): Draft[] {
+  function rejection(entry: Hosted, reading: Pick<Reading, 'point' | 'value'>, why: string): Draft[] {
     const last = entry.rejected.get(reading.point) ?? { count: 0, at: Number.NEGATIVE_INFINITY };
     const count = last.count + 1;
     const due = clock.mono() - last.at >= REJECTED_MS;
@@ -176,7 +178,7 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
         scenario: entry.device.scenario,
         device: entry.device.id,
         name: 'rejected',
-        data: { point: reading.point, value: String(reading.value).slice(0, 64), why, count },
+        data: { point: reading.point, value: String(reading.value).slice(0, 64), why: why.slice(0, 256), count },
         quality: 'bad',
       },
     ];
@@ -352,10 +354,18 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
       const entry = find(id);
       if (entry.driver.kind !== 'message')
         throw new GatehouseError('push.unreadable', `${id} is not a device that pushes`);
-      const decoded = (entry.driver satisfies MessageDriver).decode(entry.device.profile, message);
-      setLink(entry, 'online');
-      await accept(entry, decoded);
-      return decoded.answer;
+      try {
+        const decoded = (entry.driver satisfies MessageDriver).decode(entry.device.profile, message);
+        setLink(entry, 'online');
+        await accept(entry, decoded);
+        return decoded.answer;
+      } catch (error) {
+        if (error instanceof GatehouseError && UNREADABLE.includes(error.code)) {
+          const told = rejection(entry, { point: 'message', value: error.code }, error.message);
+          if (told.length > 0) await journal.append(...told);
+        }
+        throw error;
+      }
     },
     refusal(id) {
       const driver = hosted.get(id)?.driver;
