@@ -5,7 +5,7 @@ import { type JournalRecord, type Position, parsePosition } from '../contracts/r
 import { get } from './api.ts';
 import { clock, correctClock, gatewayNow, siteZone } from './clock.ts';
 import { foldActivity } from './state/activity.ts';
-import { type AlarmBook, alarmCounts, alarmsFrom, foldAlarms, isAfter, noAlarms } from './state/alarms.ts';
+import { type AlarmBook, alarmCounts, alarmsFrom, foldAlarms, isAfter, noAlarms, risen } from './state/alarms.ts';
 import type { Link } from './state/connection.ts';
 import { changesInventory, type DeviceBook, deviceCounts, devicesFrom, foldDevices } from './state/devices.ts';
 import { type Figures, foldFigures, isYesterday, merged, noFigures } from './state/figures.ts';
@@ -116,7 +116,7 @@ export function applyStatus(now: Status): void {
   status.value = now;
 }
 
-/** Folds what the stream brought. @returns Alarms that are new on this screen. */
+/** Folds what the stream brought. @returns Alarms that began to wait for an answer. */
 export function applyRecords(records: readonly JournalRecord[]): readonly AlarmView[] {
   const news = records.filter((record) => isAfter(record, position));
   const last = news.at(-1);
@@ -135,7 +135,7 @@ export function applyRecords(records: readonly JournalRecord[]): readonly AlarmV
   position = { epoch: last.epoch, seq: last.seq };
   if (news.some(changesInventory)) void reloadInventory();
   const after = alarms.peek();
-  return after === before ? [] : [...after.open.values()].filter((alarm) => !before.open.has(alarm.id));
+  return after === before ? [] : risen(before, after);
 }
 
 /** Guards do not see audit records, so a different number of devices says the same to them. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { alarmCounts, alarmRows, alarmsFrom, foldAlarms, noAlarms } from './alarms.ts';
+import { alarmCounts, alarmRows, alarmsFrom, foldAlarms, noAlarms, risen } from './alarms.ts';
 import { alarm, alarmRecord, record } from './fixture.ts';
 
 test('an alarm raised on the stream is on the list, a closed one leaves it', () => {
@@ -38,6 +38,16 @@ test('raised while the line was down is marked so, before and after is not', () 
     gap,
   );
   expect([...book.missed]).toEqual(['inside']);
+});
+
+test('new alarms and answered ones that come again begin to wait; an old one does not', () => {
+  const before = alarmsFrom([alarm({ id: 'old' }), alarm({ id: 'answered', process: 'ACTIVE_ACK' })], '1:0');
+  const after = foldAlarms(before, [
+    alarmRecord(alarm({ id: 'answered', count: 2 }), 'repeated'),
+    alarmRecord(alarm({ id: 'new' }), 'raised'),
+    alarmRecord(alarm({ id: 'old', count: 2 }), 'repeated'),
+  ]);
+  expect(risen(before, after).map(({ id }) => id)).toEqual(['answered', 'new']);
 });
 
 test('the list goes by priority, then unanswered, then newest', () => {

@@ -38,7 +38,13 @@ export function foldAlarms(book: AlarmBook, records: readonly JournalRecord[], g
     open ??= new Map(book.open);
     if (isOpen(alarm)) open.set(alarm.id, alarm);
     else open.delete(alarm.id);
-    if (changeOf(record.data) === 'raised' && gap && record.received > gap.from && record.received <= gap.to) {
+    const change = changeOf(record.data);
+    if (
+      (change === 'raised' || change === 'repeated') &&
+      gap &&
+      record.received > gap.from &&
+      record.received <= gap.to
+    ) {
       missed ??= new Set(book.missed);
       missed.add(alarm.id);
     }
@@ -52,6 +58,13 @@ export const isAfter = (record: Position, position: Position): boolean =>
 
 /** Open: still there, or gone but not yet dealt with. */
 export const isOpen = (alarm: AlarmView): boolean => alarm.process !== 'NORMAL' || alarm.handling !== 'closed';
+
+/** Alarms that wait for an answer now and did not before: new ones, and answered ones that came again. */
+export const risen = (before: AlarmBook, after: AlarmBook): AlarmView[] =>
+  [...after.open.values()].filter((alarm) => {
+    const was = before.open.get(alarm.id);
+    return isUnacked(alarm) && !(was && isUnacked(was));
+  });
 
 export const isUnacked = (alarm: AlarmView): boolean =>
   alarm.process === 'ACTIVE_UNACK' || alarm.process === 'RTN_UNACK';
