@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
-import { logIn } from '../access.ts';
-import { call } from '../api.ts';
+import { enter } from '../access.ts';
+import { call, Refusal } from '../api.ts';
 import { LanguageButton } from '../parts/language-button.tsx';
 import { Tap } from '../parts/tap.tsx';
 import { go } from '../route.ts';
@@ -21,11 +21,12 @@ export function FirstRun() {
     setError('');
     try {
       await call('POST', '/setup', { ...form, code: form.code.trim(), name: form.name.trim() });
-      await logIn(form.name.trim(), { password: form.password });
       setupNeeded.value = false;
-      go('live');
+      go('setup');
+      await enter();
     } catch (failure) {
-      setError(failureWords(failure));
+      const wrongCode = failure instanceof Refusal && failure.code === 'auth.invalid';
+      setError(wrongCode ? t('setup.first.wrong') : failureWords(failure));
     } finally {
       setBusy(false);
     }

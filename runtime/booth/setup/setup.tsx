@@ -108,12 +108,9 @@ async function closeMaintenance(): Promise<Maintenance> {
 
 function DeviceRow({ id }: { id: string }) {
   const device = devices.value.get(id);
-  const [secrets, setSecrets] = useState<DeviceView | undefined>(undefined);
   if (!device) return null;
   const off = device.link.state !== 'online';
-  const address = secrets?.address ?? device.address;
-  const push = secrets?.push ?? device.push;
-  const read = () => void get<DeviceView>(`/devices/${id}`).then(setSecrets);
+  const { address, push } = device;
   return (
     <li class={off ? 'setup-device device-off' : 'setup-device'}>
       <p class="setup-device-name">
@@ -134,13 +131,7 @@ function DeviceRow({ id }: { id: string }) {
         </p>
       )}
       {address && Object.keys(address).length > 0 && <code class="setup-address">{JSON.stringify(address)}</code>}
-      {push !== undefined ? (
-        <code class="setup-address">{push}</code>
-      ) : (
-        <Tap onTap={read} of={device.name}>
-          {t('setup.device.show')}
-        </Tap>
-      )}
+      {push !== undefined && <code class="setup-address">{push}</code>}
     </li>
   );
 }
