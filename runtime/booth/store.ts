@@ -29,7 +29,9 @@ export const people = signal<readonly Person[]>([]);
 export const link = signal<Link | undefined>(undefined);
 
 export const counts = computed(() => alarmCounts(alarms.value));
-export const deviceTotals = computed(() => deviceCounts(devices.value));
+const totals = computed(() => deviceCounts(devices.value));
+export const devicesOnline = computed(() => totals.value.online);
+export const devicesTotal = computed(() => totals.value.total);
 const halfMinute = computed(() => Math.floor(clock.value / 1000));
 export const laneList = computed(() => laneViews(zones.value, devices.value, lanes.value, halfMinute.value * 1000));
 export const live = computed(() => link.value?.phase === 'live');

@@ -20,6 +20,7 @@ export interface Listener {
 
 const TICK_MS = 250;
 const STATUS_EVERY_MS = 5000;
+const READINGS_WAIT_MS = 60;
 
 /** Starts following after {@link loadSnapshot}; the returned function ends it. */
 export function follow(listener: Listener): () => void {
@@ -66,9 +67,25 @@ export function follow(listener: Listener): () => void {
       const records = events
         .filter((event) => event.event === 'record')
         .map((event) => JSON.parse(event.data) as JournalRecord);
-      const fresh = applyRecords(records);
-      if (fresh.length > 0) listener.onAlarms(fresh);
+      take(records);
     }
+  };
+
+  // Readings alone can wait a moment and go together: a busy bus must not redraw the screen hundreds of times a second.
+  let queued: JournalRecord[] = [];
+  let due: ReturnType<typeof setTimeout> | undefined;
+  const take = (records: readonly JournalRecord[]) => {
+    queued.push(...records);
+    if (queued.some((record) => record.kind !== 'telemetry')) apply();
+    else if (queued.length > 0) due ??= setTimeout(apply, READINGS_WAIT_MS);
+  };
+  const apply = () => {
+    clearTimeout(due);
+    due = undefined;
+    const records = queued;
+    queued = [];
+    const fresh = applyRecords(records);
+    if (fresh.length > 0) listener.onAlarms(fresh);
   };
 
   const tick = () => {
@@ -95,6 +112,7 @@ export function follow(listener: Listener): () => void {
     stopped = true;
     clearInterval(ticking);
     clearInterval(polling);
+    clearTimeout(due);
     line.abort();
     link.value = undefined;
   };

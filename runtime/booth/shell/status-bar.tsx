@@ -8,7 +8,7 @@ import { PriorityMark } from '../parts/priority.tsx';
 import { Tap } from '../parts/tap.tsx';
 import { go } from '../route.ts';
 import { soundOn, unlockSound } from '../sound.ts';
-import { counts, deviceTotals, laneList, lost, session, status } from '../store.ts';
+import { counts, devicesOnline, devicesTotal, laneList, lost, session, status } from '../store.ts';
 import { dateIn, spanOf, timeIn } from '../words/time.ts';
 import { t } from '../words/words.ts';
 import { openSystem } from './system.tsx';
@@ -91,7 +91,8 @@ function Counts() {
 }
 
 function Chips() {
-  const { online, total } = deviceTotals.value;
+  const online = devicesOnline.value;
+  const total = devicesTotal.value;
   return (
     <div class="bar-chips">
       <Chip name={t('bar.chip.gateway')} value={t(lost.value ? 'bar.chip.lost' : 'bar.chip.ok')} bad={lost.value} />
