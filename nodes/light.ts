@@ -30,8 +30,14 @@ export function durationText(ms: number): string {
   return `${Math.round(seconds / 86_400)}d`;
 }
 
+/** Making one costs more than a message does on its way through a node. */
+const clockFaces = new Map<string | undefined, Intl.DateTimeFormat>();
+
 function timeText(at: number, timeZone: string | undefined): string {
-  return new Intl.DateTimeFormat('en-GB', { timeZone, timeStyle: 'medium' }).format(at);
+  const known = clockFaces.get(timeZone);
+  const face = known ?? new Intl.DateTimeFormat('en-GB', { timeZone, timeStyle: 'medium' });
+  if (!known) clockFaces.set(timeZone, face);
+  return face.format(at);
 }
 
 export function lightOf(condition: Condition, now: number, words: Words, timeZone?: string): NodeStatus {
@@ -68,9 +74,9 @@ export function createLight(red: Red, node: FlowNode, timeZone: () => string | u
   let condition: Condition = {};
   let shown = '';
   let last = Number.NEGATIVE_INFINITY;
-  let pending: NodeJS.Timeout | undefined;
+  let cancel: (() => void) | undefined;
   const show = () => {
-    pending = undefined;
+    cancel = undefined;
     const light = lightOf(condition, Date.now(), (key, values) => red._(key, values), timeZone());
     const text = JSON.stringify(light);
     if (text === shown) return;
@@ -79,10 +85,16 @@ export function createLight(red: Red, node: FlowNode, timeZone: () => string | u
     node.status(light);
   };
   const soon = () => {
-    if (pending) return;
+    if (cancel) return;
     const wait = last + SHOW_EVERY_MS - performance.now();
-    if (wait <= 0) show();
-    else pending = setTimeout(show, wait);
+    if (wait > 0) {
+      const timer = setTimeout(show, wait);
+      cancel = () => clearTimeout(timer);
+    } else {
+      // Behind what the message sets going: the gate comes first.
+      const turn = setImmediate(show);
+      cancel = () => clearImmediate(turn);
+    }
   };
   const ageing = setInterval(() => condition.offlineSince !== undefined && soon(), AGE_EVERY_MS);
   ageing.unref();
@@ -93,7 +105,7 @@ export function createLight(red: Red, node: FlowNode, timeZone: () => string | u
     },
     condition: () => condition,
     close() {
-      clearTimeout(pending);
+      cancel?.();
       clearInterval(ageing);
     },
   };
