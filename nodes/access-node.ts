@@ -22,9 +22,12 @@ type Decision = AccessDecision | Refused;
 /** A camera also reads plates of cars that stand, leave, or came long ago: those never open anything. */
 const NOT_ARRIVING: readonly unknown[] = ['stay', 'stay-end', 'turned-back'];
 
-/** @returns why this reading is nobody asking to pass, or undefined */
-export function refusalOf(payload: Readonly<Record<string, unknown>>): OwnRefusal | undefined {
-  if (payload.stored === true) return 'stored';
+/**
+ * @param quality of the record: `stale` came much later than this device's messages usually do
+ * @returns why this reading is nobody asking to pass, or undefined
+ */
+export function refusalOf(payload: Readonly<Record<string, unknown>>, quality?: unknown): OwnRefusal | undefined {
+  if (payload.stored === true || quality === 'stale') return 'stored';
   return NOT_ARRIVING.includes(payload.trigger) ? 'not-arriving' : undefined;
 }
 
@@ -55,7 +58,7 @@ export function readQuestion(message: Message, gate: string | undefined) {
     ...(plate === undefined ? {} : { plate }),
     ...(card === undefined ? {} : { credential: card }),
   };
-  return { question, own: refusalOf(payload) };
+  return { question, own: refusalOf(payload, gh?.quality) };
 }
 
 const refuse = (question: Omit<AccessQuestion, 'cause'>, reason: OwnRefusal): Refused => ({

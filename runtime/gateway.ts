@@ -25,6 +25,7 @@ import { openEvidence } from './devices/evidence.ts';
 import { createHost, type DeviceHost } from './devices/host.ts';
 import { Inventory, schema as inventorySchema } from './devices/inventory.ts';
 import { loadProfiles } from './devices/profiles.ts';
+import { schema as repeatSchema } from './devices/repeats.ts';
 import { importSite, loadSiteFile, problemText, type SiteProblem } from './devices/site-file.ts';
 import { readSecret } from './devices/uplink-secret.ts';
 import { GatehouseError } from './errors.ts';
@@ -309,7 +310,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
       clock,
       log,
       clockQuality: quality.quality,
-      schema: [alarmSchema, ruleSchema, commandSchema, inventorySchema, authSchema],
+      schema: [alarmSchema, ruleSchema, commandSchema, inventorySchema, repeatSchema, authSchema],
     });
     stack.use(journal);
 

@@ -69,7 +69,7 @@ function step(memory: Memory, record: JournalRecord, site: SiteView): Reaction[]
   memory.lanes[device.zone] = lane;
   if (record.kind === 'event' && record.name === 'plate.read') {
     const read = record.data as Static<typeof plateRead>;
-    if (!read.stored)
+    if (!read.stored && record.quality === 'good')
       lane.plate = { ...(read.plate === undefined ? {} : { text: read.plate }), at: record.received, cause: record.id };
     return [];
   }

@@ -13,6 +13,7 @@ import { silentLog } from '../log.ts';
 import { openEvidence } from './evidence.ts';
 import { createHost, type DeviceHost } from './host.ts';
 import { loadProfiles } from './profiles.ts';
+import { schema as repeatSchema } from './repeats.ts';
 
 let directory: string;
 let journal: Journal;
@@ -27,7 +28,7 @@ const profile = (id: string): Profile => {
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'gh-host-'));
-  journal = await Journal.open({ directory, clock: systemClock, log: silentLog, schema: [schema] });
+  journal = await Journal.open({ directory, clock: systemClock, log: silentLog, schema: [schema, repeatSchema] });
   alarms = createAlarms({ journal, clock: systemClock });
   const evidence = openEvidence(join(directory, 'evidence'));
   host = createHost({ journal, alarms, evidence, driverOf, clock: systemClock, log: silentLog });
@@ -103,6 +104,17 @@ test('the same push again is the same event; another car is another', async () =
   await host.pushed('camera-east-in', plateMessage('粤B12345'));
   await host.pushed('camera-east-in', plateMessage('粤B54321'));
   expect(journal.read({ name: 'plate.read' }).items).toHaveLength(2);
+});
+
+test('C4 killed between commit and answer, the gateway knows the push when the camera sends it again', async () => {
+  host.attach(camera);
+  await host.pushed('camera-east-in', plateMessage('粤B12345'));
+  await host.close();
+  const evidence = openEvidence(join(directory, 'evidence'));
+  host = createHost({ journal, alarms, evidence, driverOf, clock: systemClock, log: silentLog });
+  host.attach(camera);
+  await host.pushed('camera-east-in', plateMessage('粤B12345'));
+  expect(journal.read({ name: 'plate.read' }).items).toHaveLength(1);
 });
 
 test('what cannot be read is refused, and nothing stops or opens', async () => {

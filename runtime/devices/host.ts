@@ -27,6 +27,7 @@ import type { Journal } from '../journal/journal.ts';
 import { uuidv7 } from '../journal/uuid.ts';
 import type { Log } from '../log.ts';
 import type { Evidence } from './evidence.ts';
+import { createRepeats, type Repeats } from './repeats.ts';
 
 /** A device of the inventory, resolved through its profile. */
 export interface HostedDevice {
@@ -76,15 +77,12 @@ interface Hosted {
   heard: number;
   /** Last recorded values, so that only changes are recorded. */
   readonly recorded: Map<string, { value: Scalar; quality: string; at: number }>;
-  readonly keys: Map<string, number>;
+  readonly repeats: Repeats;
   readonly rejected: Map<string, { count: number; at: number }>;
 }
 
 /** An unchanged value is recorded again after this long, so a chart has points and a platform a sign of life. */
 const REPEAT_MS = 60_000;
-/** The same event, sent again by firmware that missed our answer (protocols.md 11.4). */
-const DUPLICATE_MS = 600_000;
-const MAX_KEYS = 1000;
 /** What a device sent and nobody can use: told once a minute, with its count. */
 const UNREADABLE: readonly string[] = ['push.unreadable', 'driver.frame', 'record.invalid'];
 const SILENCE_CHECK_MS = 1000;
@@ -267,23 +265,14 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
       name: event.name,
       data,
       actor: `device:${entry.device.id}`,
-      ...(event.at === undefined ? {} : { at: event.at }),
+      ...(event.at === undefined ? {} : { at: event.at, quality: entry.repeats.isLate(event.at) ? 'stale' : 'good' }),
     };
   }
 
-  function isDuplicate(entry: Hosted, key: string | undefined): boolean {
-    if (key === undefined) return false;
-    const now = clock.mono();
-    const seen = entry.keys.get(key);
-    if (seen !== undefined && now - seen < DUPLICATE_MS) return true;
-    entry.keys.delete(key);
-    entry.keys.set(key, now);
-    if (entry.keys.size > MAX_KEYS) entry.keys.delete(entry.keys.keys().next().value ?? '');
-    return false;
-  }
-
   async function accept(entry: Hosted, message: Message): Promise<void> {
-    const fresh = message.events.filter((event) => !isDuplicate(entry, event.key));
+    const { repeats } = entry;
+    const fresh = message.events.filter((event) => event.key === undefined || !repeats.isRepeat(event.key));
+    const keys = fresh.map((event) => event.key).filter((key) => key !== undefined);
     const kept: Promise<unknown>[] = [];
     try {
       const events = fresh.map((event) => {
@@ -295,10 +284,10 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
         return eventDraft(entry, event, pictures[0]?.hash);
       });
       const drafts = [...draftsOf(entry, message.readings), ...events];
-      if (drafts.length > 0) await journal.append(...drafts);
+      if (drafts.length > 0) await journal.commit({ records: drafts, writes: repeats.writes(keys) });
       await Promise.all(kept);
     } catch (error) {
-      for (const event of fresh) if (event.key !== undefined) entry.keys.delete(event.key); // it may come again
+      for (const key of keys) repeats.forget(key);
       throw error;
     }
   }
@@ -327,7 +316,7 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
         view: { state: 'unknown', since: clock.now() },
         heard: clock.mono(),
         recorded: new Map(),
-        keys: new Map(),
+        repeats: createRepeats(journal, clock, device.id),
         rejected: new Map(),
       };
       hosted.set(device.id, entry);
