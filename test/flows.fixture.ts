@@ -124,12 +124,3 @@ export function startFlowsRig(content: object[] | string | undefined, options: P
     },
   };
 }
-
-export function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

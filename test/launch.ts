@@ -85,7 +85,7 @@ export async function gone(pid: number, withinMs: number): Promise<void> {
   }
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     // A container's first process may leave the dead unburied.

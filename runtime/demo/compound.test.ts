@@ -8,6 +8,7 @@ import { Aedes } from 'aedes';
 import { afterEach, expect, test } from 'vitest';
 import { atOnce, isOffline, isOnline, openRig, reads } from '../../drivers/modbus/rig.ts';
 import { decodePush } from '../../drivers/vzenith/frame.ts';
+import { isAlive } from '../../test/launch.ts';
 import { loadProfiles } from '../devices/profiles.ts';
 import { connectDemo, type Demo } from './client.ts';
 import { type DemoStart, type DemoStats, socketPathOf } from './messages.ts';
@@ -84,14 +85,7 @@ async function compound(directory: string, start: DemoStart): Promise<Demo> {
 }
 /** A detached process tells nobody but the kernel that it has ended. */
 async function ended(pid: number): Promise<void> {
-  const alive = () => {
-    try {
-      return process.kill(pid, 0);
-    } catch {
-      return false;
-    }
-  };
-  while (alive()) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 const gateAt = (port: number | undefined) => ({ host: '127.0.0.1', port: port ?? 0, unit: 1 });
 
