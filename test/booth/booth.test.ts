@@ -316,6 +316,7 @@ describe('when the line is cut', () => {
     await page.locator('.lost').waitFor({ state: 'detached', timeout: 5000 });
     await page.locator('.incident').getByText('烟雾报警').waitFor({ timeout: 2000 });
     await button('接警', page.locator('.incident-actions')).click();
+    await page.locator('.incident').waitFor({ state: 'detached' });
     await row('烟雾报警').getByText('断线期间').waitFor();
     expect(await page.evaluate('window.sameLoad')).toBe(true);
     expect((await commands()).length).toBe(before);
@@ -324,7 +325,7 @@ describe('when the line is cut', () => {
 
   test('a break shorter than two seconds is not seen at all', async () => {
     cable.pull();
-    await new Promise((resolve) => setTimeout(resolve, 900));
+    await new Promise((resolve) => setTimeout(resolve, 900)); // the length of the break itself
     cable.plug();
     await becomes(() => page.locator('.shell').getAttribute('data-line'), 'live');
     expect(await page.locator('.lost').count()).toBe(0);
@@ -368,6 +369,7 @@ describe('the panel', () => {
     await page.getByText('姓名或密码不对，请再试').waitFor();
     expect(await row('周界入侵').getByText('未接警').count()).toBe(1);
     await typePin(page, gateway.pin);
+    await page.locator('.incident').waitFor({ state: 'detached' });
     await row('周界入侵').getByText('已接警 · 王建国').waitFor();
     await page.getByText('当班').waitFor();
     await play('clear');
