@@ -378,14 +378,15 @@ test('gh-access sends those who may to the first output, as an order for the gat
 
 test.each([
   ['stored', { plate: '鄂A12345', trigger: 'video', stored: true }, 'stored'],
+  ['late', { plate: '鄂A12345', trigger: 'video', stored: false }, 'stored', 'stale'],
   ['stay', { plate: '鄂A12345', trigger: 'stay', stored: false }, 'not-arriving'],
   ['stay-end', { plate: '鄂A12345', trigger: 'stay-end', stored: false }, 'not-arriving'],
   ['turned-back', { plate: '鄂A12345', trigger: 'turned-back', stored: false }, 'not-arriving'],
-])('gh-access never lets a %s reading through, and asks nobody', async (_name, payload, reason) => {
+])('gh-access never lets a %s reading through, and asks nobody', async (_name, payload, reason, quality = 'good') => {
   const { n, yes, no } = ids('n', 'yes', 'no');
   await rig.deploy([{ id: n, type: 'gh-access', gate: '', wires: [[yes], [no]] }, probe(yes), probe(no)]);
   const before = gateway.asked.items.filter(({ path }) => path === '/access').length;
-  rig.send(n, { payload, gh: { v: 1, kind: 'event', name: 'plate.read', id: 'r', device: 'camera-east-in' } });
+  rig.send(n, { payload, gh: { v: 1, kind: 'event', name: 'plate.read', id: 'r', device: 'camera-east-in', quality } });
   const message = await rig.probe(no).find(() => true);
   expect(message).toMatchObject({ payload: { allow: false, reason, gate: 'camera-east-in' } });
   expect((message.access as { explanation: { zh: string } }).explanation.zh).toMatch(/\p{Script=Han}/u);
