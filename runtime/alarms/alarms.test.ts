@@ -61,6 +61,16 @@ describe('process state', () => {
     expect(changes()).toEqual(['raised', 'acked', 'returned', 'resolved']);
   });
 
+  test('who was sent is in the record', async () => {
+    const { id } = await alarms.raise(forced);
+    await alarms.act(id, 'ack', {}, guard);
+    expect(await alarms.act(id, 'dispatch', { to: '巡逻二组' }, guard)).toMatchObject({ handling: 'dispatched' });
+    expect(journal.read({ kind: ['alarm'] }).items.at(-1)?.data).toMatchObject({
+      change: 'dispatched',
+      detail: { to: '巡逻二组' },
+    });
+  });
+
   test('gone before anybody saw it: it waits for acknowledgement all the same', async () => {
     const { id } = await alarms.raise(forced);
     expect(await clear(forced)).toMatchObject({ process: 'RTN_UNACK' });

@@ -142,8 +142,7 @@ export class Dispatcher {
     if (live) live.reason = text;
     const record: Draft = {
       ...recordOf(view, scenarioOfView(this.#outputs, view)),
-      kind: 'audit',
-      scenario: 'gateway',
+      kind: 'state', // beside the command, for everybody who may see it
       name: 'command.reason',
       data: { command: id, reason, ...(note === undefined ? {} : { note }) },
       cause: id,

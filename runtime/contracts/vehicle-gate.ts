@@ -293,7 +293,6 @@ export const vehicleGate = defineScenario({
       deadlineMs: 5000,
       allow: ['guard', 'shift-leader', 'admin', 'installer'],
       acts: 'device',
-      perMinute: 6,
     },
   },
   watch: { start: { lanes: {} } satisfies Memory, step },
