@@ -15,17 +15,17 @@ export function explainReason(
   zoneName: (zone: string) => string,
 ): Words {
   const wall = (at: number) => wallTime(at, moment.timeZone);
-  const now = wall(moment.at);
+  const now = () => wall(moment.at); // most are residents: their words name no time
   switch (reason) {
     case 'visitor': {
       if (pass?.validTo === undefined) return accessWords.visitor;
-      return filled(accessWords.visitorUntil, { when: whenText(wall(pass.validTo), now) });
+      return filled(accessWords.visitorUntil, { when: whenText(wall(pass.validTo), now()) });
     }
     case 'not-yet-valid':
-      return filled(accessWords.notYetValid, { when: whenText(wall(pass?.validFrom ?? moment.at), now) });
+      return filled(accessWords.notYetValid, { when: whenText(wall(pass?.validFrom ?? moment.at), now()) });
     case 'expired': {
       const end = pass?.validTo ?? moment.at;
-      return expiredText(wall(end), wall(end - 1), now);
+      return expiredText(wall(end), wall(end - 1), now());
     }
     case 'outside-schedule':
       return pass?.schedule

@@ -2,6 +2,7 @@
  * One way from an intent to an outcome, whoever sends it (reliability.md C1-C7): accepted is durable, executing is durable
  * before the first byte leaves, success is read back, and after a crash nothing is ever sent again by itself.
  */
+import type { Statement } from 'better-sqlite3';
 import type { CommandTurn, Reading } from '../../drivers/driver.ts';
 import type { Clock } from '../clock.ts';
 import type { CommandInput, CommandView } from '../contracts/api.ts';
@@ -82,6 +83,8 @@ export class Dispatcher {
   readonly #byKey = new Map<string, Promise<CommandView>>();
   readonly #running = new Map<string, Running>();
   readonly #unfollow: () => void;
+  readonly #byId: Statement<[string], { view: string }>;
+  readonly #byActorAndKey: Statement<[string, string], { digest: string; id: string }>;
 
   constructor(parts: { journal: Journal; outputs: Outputs; clock: Clock; log: Log }) {
     this.#journal = parts.journal;
@@ -90,6 +93,9 @@ export class Dispatcher {
     this.#log = parts.log;
     this.#rate = createRate(parts.clock);
     this.#prover = createProver(parts);
+    const { db } = parts.journal;
+    this.#byId = db.prepare('SELECT view FROM command WHERE id = ?');
+    this.#byActorAndKey = db.prepare('SELECT digest, id FROM command WHERE actor = ? AND key = ?');
     this.#unfollow = parts.journal.onCommit((records) => this.#giveBack(records));
   }
 
@@ -129,7 +135,7 @@ export class Dispatcher {
   get(id: string): CommandView {
     const live = this.#live.get(id);
     if (live) return live.reason === undefined ? live.view : { ...live.view, reason: live.reason };
-    const row = this.#journal.db.prepare<[string], { view: string }>('SELECT view FROM command WHERE id = ?').get(id);
+    const row = this.#byId.get(id);
     if (!row) throw new GatehouseError('command.not_found', `No command ${id}`);
     return JSON.parse(row.view) as CommandView;
   }
@@ -206,11 +212,7 @@ export class Dispatcher {
   }
 
   #lookUp(actor: string, key: string): { digest: string; view: CommandView } | undefined {
-    const row = this.#journal.db
-      .prepare<[string, string], { digest: string; id: string }>(
-        'SELECT digest, id FROM command WHERE actor = ? AND key = ?',
-      )
-      .get(actor, key);
+    const row = this.#byActorAndKey.get(actor, key);
     return row && { digest: row.digest, view: this.get(row.id) };
   }
 
