@@ -21,6 +21,7 @@ RUN npm ci --ignore-scripts --omit=dev
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production \
     MALLOC_ARENA_MAX=2 \
+    MALLOC_MMAP_THRESHOLD_=1048576 \
     NODE_COMPILE_CACHE=/data/cache \
     GATEHOUSE_DATA=/data \
     GATEHOUSE_HTTP=0.0.0.0:8443 \

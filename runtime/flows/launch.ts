@@ -46,6 +46,7 @@ export function launch({ directory, useSetpriv = true }: Launch): ChildProcess {
     `--allow-fs-write=${directory}`,
     ...(guarded ? [] : ['--allow-worker']),
     '--max-old-space-size=256',
+    '--max-semi-space-size=4', // with one arena less: 30 MB less resident, and flows make little
     '--disable-warning=ExperimentalWarning',
     '--disable-warning=SecurityWarning',
     entry,
@@ -59,6 +60,7 @@ export function launch({ directory, useSetpriv = true }: Launch): ChildProcess {
       PATH: '/usr/bin:/bin',
       HOME: directory,
       NODE_ENV: 'production',
+      MALLOC_ARENA_MAX: '2',
       ...(process.env.TZ ? { TZ: process.env.TZ } : {}),
     },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
