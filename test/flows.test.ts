@@ -52,7 +52,7 @@ test('N9: a function node that leaves its sandbox finds nothing to read, to writ
     'tried',
     ...[refused, refused, refused, refused, refused],
     'no secret',
-    expect.stringMatching(/^HOME NODE_ENV PATH( TZ)?$/),
+    expect.stringMatching(/^HOME MALLOC_ARENA_MAX NODE_ENV PATH( TZ)?$/),
   ]);
 });
 
