@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type ManualClock, manualClock } from '../../test/manual-clock.ts';
 import type { CommandInput, CommandView } from '../contracts/api.ts';
 import type { Scalar } from '../contracts/contract.ts';
@@ -132,6 +132,47 @@ describe('from intent to outcome', () => {
       state: 'failed',
       code: 'driver.refused',
     });
+  });
+});
+
+describe('one flush on the way to the gate', () => {
+  const together = () => {
+    const batches: string[][] = [];
+    journal.onCommit((records) =>
+      batches.push(records.flatMap(({ kind, data }) => (kind === 'command' ? (data as CommandView).state : []))),
+    );
+    return batches;
+  };
+
+  test('an output that is free begins in the transaction that accepts', async () => {
+    const batches = together();
+    await outcome(await dispatcher.send(open, guard, 'k1'));
+    expect(batches[0]).toEqual(['accepted', 'executing']);
+  });
+
+  test('one that is busy is accepted at once and begins in its turn', async () => {
+    let release = () => {};
+    board.state.queue = () => new Promise((resolve) => (release = resolve));
+    const batches = together();
+    const accepted = await dispatcher.send(open, guard, 'k1');
+    expect(batches).toEqual([['accepted']]);
+    release();
+    await outcome(accepted);
+    expect(states()).toEqual(['accepted', 'executing', 'succeeded']);
+  });
+
+  test.each([true, false])('what the disk does not take is not begun (free: %s)', async (free) => {
+    let release = () => {};
+    if (!free) board.state.queue = () => new Promise((resolve) => (release = resolve));
+    const full = new GatehouseError('journal.full', 'disk full');
+    const commit = vi.spyOn(journal, 'commit').mockRejectedValue(full);
+    await expect(dispatcher.send(open, guard, 'k1')).rejects.toBe(full);
+    commit.mockRestore();
+    release();
+    board.state.queue = async () => {};
+    expect(await outcome(await dispatcher.send(open, guard, 'k1'))).toMatchObject({ state: 'succeeded' });
+    expect(board.state.pulses).toEqual(['open']);
+    expect(states()).toEqual(['accepted', 'executing', 'succeeded']);
   });
 });
 

@@ -71,6 +71,9 @@ interface Running {
   readonly abort: AbortController;
 }
 
+type Commit = (unit?: Unit) => Promise<void>;
+const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
 export class Dispatcher {
   readonly #journal: Journal;
   readonly #outputs: Outputs;
@@ -259,17 +262,21 @@ export class Dispatcher {
     let settle: (view: CommandView) => void = () => {};
     const settled = new Promise<CommandView>((resolve) => (settle = resolve));
     this.#live.set(id, { view, settled });
+    const accept = this.#acceptance({
+      records: [recordOf(view, scenarioOfView(this.#outputs, view))],
+      writes: [{ sql: INSERT, params: [id, who.actor, key, digest, 0, now, JSON.stringify(view)] }],
+    });
+    const run = this.#run(view, kind, running, began + deadlineMs, accept);
+    run.catch(() => undefined); // it is listened to below, once the command is accepted
+    await nextTurn(); // an output that is free has begun by then
     try {
-      await this.#journal.commit({
-        records: [recordOf(view, scenarioOfView(this.#outputs, view))],
-        writes: [{ sql: INSERT, params: [id, who.actor, key, digest, 0, now, JSON.stringify(view)] }],
-      });
+      await accept();
     } catch (error) {
       this.#live.delete(id);
       this.#free(output, running);
       throw error;
     }
-    this.#run(view, kind, running, began + deadlineMs)
+    run
       .catch((error: unknown) =>
         this.#log.error({ err: error, command: id }, 'the outcome of a command could not be recorded'),
       )
@@ -280,6 +287,26 @@ export class Dispatcher {
         settle(last);
       });
     return view;
+  }
+
+  /**
+   * Commits `accepted` when first called, together with what comes next if that is known by then: an output that is free
+   * begins in the same transaction, which is one flush of the disk instead of two on the way to the gate.
+   */
+  #acceptance(accepted: Unit): Commit {
+    let durable: Promise<unknown> | undefined;
+    return async (next) => {
+      if (durable) {
+        await durable;
+        if (next) await this.#journal.commit(next);
+        return;
+      }
+      durable = this.#journal.commit({
+        records: [...(accepted.records ?? []), ...(next?.records ?? [])],
+        writes: [...(accepted.writes ?? []), ...(next?.writes ?? [])],
+      });
+      await durable;
+    };
   }
 
   /** C7: one command in flight per output; a higher priority takes it over. */
@@ -298,7 +325,13 @@ export class Dispatcher {
     if (this.#running.get(output) === running) this.#running.delete(output);
   }
 
-  async #run(accepted: CommandView, kind: CommandKind, running: Running, deadline: number): Promise<void> {
+  async #run(
+    accepted: CommandView,
+    kind: CommandKind,
+    running: Running,
+    deadline: number,
+    accept: Commit,
+  ): Promise<void> {
     let view = accepted;
     let sent = false;
     const { signal } = running.abort;
@@ -306,7 +339,7 @@ export class Dispatcher {
       signal.throwIfAborted();
       if (this.#clock.mono() >= deadline)
         throw new GatehouseError('command.expired', 'The deadline passed before it could be sent');
-      view = await this.#commit({ ...view, state: 'executing' });
+      view = await this.#commit({ ...view, state: 'executing' }, accept);
       // The commit itself may have waited for a slow disk: never start late.
       if (this.#clock.mono() >= deadline)
         throw new GatehouseError('command.expired', 'The deadline passed while it was being recorded');
@@ -322,6 +355,7 @@ export class Dispatcher {
       }
       await this.#outputs.command(view.device, view.command, view.input, { begin, signal });
     } catch (error) {
+      await accept(); // what was never accepted has no outcome
       const code: ErrorCode = error instanceof GatehouseError ? error.code : 'http.internal';
       // Sent and not answered: only the device itself can say what happened.
       const unclear = sent && code !== 'driver.refused';
@@ -364,7 +398,10 @@ export class Dispatcher {
     return this.#prover.becomes(device, proof, until, signal);
   }
 
-  async #commit(next: CommandView): Promise<CommandView> {
+  async #commit(
+    next: CommandView,
+    commit: Commit = async (unit = {}) => void (await this.#journal.commit(unit)),
+  ): Promise<CommandView> {
     const view = { ...next, updatedAt: this.#clock.now() };
     const live = this.#live.get(view.id);
     const told = live?.reason === undefined ? view : { ...view, reason: live.reason };
@@ -377,7 +414,7 @@ export class Dispatcher {
         },
       ],
     };
-    await this.#journal.commit(unit);
+    await commit(unit);
     if (live) live.view = told;
     return told;
   }
