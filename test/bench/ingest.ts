@@ -1,0 +1,167 @@
+/**
+ * Telemetry over MQTT at QoS 1 from 50 devices, as fast as it goes: ours checks it against the contract and acknowledges
+ * it once it is on the disk. Against the broker library alone with a consumer in its process, and against Mosquitto with
+ * one behind it, where it is installed; both keep nothing.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Aedes } from 'aedes';
+import { driverOf } from '../../drivers/index.ts';
+import { schema as alarmSchema, createAlarms } from '../../runtime/alarms/alarms.ts';
+import { startBroker } from '../../runtime/broker.ts';
+import { systemClock as clock } from '../../runtime/clock.ts';
+import { openEvidence } from '../../runtime/devices/evidence.ts';
+import { createHost } from '../../runtime/devices/host.ts';
+import { Inventory, schema as inventorySchema } from '../../runtime/devices/inventory.ts';
+import { loadProfiles } from '../../runtime/devices/profiles.ts';
+import { schema as repeatSchema } from '../../runtime/devices/repeats.ts';
+import { Journal } from '../../runtime/journal/journal.ts';
+import { silentLog as log } from '../../runtime/log.ts';
+import { createRules, schema as ruleSchema } from '../../runtime/rules/rules.ts';
+import { startLoad } from './load.ts';
+import { alternate, type Benchmark, compare } from './measure.ts';
+import { openSubscriber } from './mqtt-wire.ts';
+import { openFolder } from './scratch.ts';
+
+const HOST = '127.0.0.1';
+const DEVICES = 50;
+const WINDOW = 20;
+const WARM_UP_MS = 500;
+const MEASURE_MS = 1500;
+const LISTENS_MS = 5000;
+
+const ids = Array.from({ length: DEVICES }, (_, n) => `smoke-${n}`);
+const strangers = ids.map((id) => ({ id, password: 'none' }));
+
+/** Messages a second that `received` counts while the devices send. */
+async function rate(port: number, devices: typeof strangers, received: () => number): Promise<number> {
+  const load = await startLoad({ host: HOST, port, devices, pace: { window: WINDOW } });
+  await pause(WARM_UP_MS);
+  const began = performance.now();
+  const before = received();
+  await pause(MEASURE_MS);
+  const after = received();
+  const found = ((after - before) * 1000) / (performance.now() - began);
+  await load.stop();
+  return found;
+}
+
+/** The part of the core that a device's message passes, with the limit on a device's rate lifted. */
+async function ours(): Promise<number> {
+  using folder = openFolder();
+  const schema = [alarmSchema, ruleSchema, inventorySchema, repeatSchema];
+  await using journal = await Journal.open({ directory: folder.path, clock, log, schema });
+  const inventory = Inventory.open(journal, { profiles: loadProfiles(), driverOf });
+  const zone = { kind: 'zone', entry: { id: 'corridor', name: 'corridor', kind: 'area' } } as const;
+  const detectors = ids.map(
+    (id) => ({ kind: 'device', entry: { id, name: id, zone: 'corridor', profile: 'gatehouse/smoke-mqtt' } }) as const,
+  );
+  const { problems } = await inventory.putAll([zone, ...detectors], 'system:bench');
+  if (problems.length > 0) throw new Error(`${problems.length} problems with the site of this benchmark`);
+  const alarms = createAlarms({ journal, clock });
+  const host = createHost({ journal, alarms, evidence: openEvidence(folder.path), driverOf, clock, log });
+  for (const device of inventory.devices()) host.attach(device);
+  const rules = createRules({ journal, alarms, site: inventory.siteView(), clock, log });
+  await rules.start();
+  const broker = await startBroker({
+    host: HOST,
+    port: 0,
+    log,
+    clock,
+    devices: { exists: (id) => inventory.device(id) !== undefined, secretOf: (id) => inventory.secretOf(id) },
+    async onMessage(device, topic, body) {
+      await host.pushed(device, { topic, body });
+    },
+    limits: { messagesPerSecond: 1e9 },
+  });
+  try {
+    const devices = ids.map((id) => ({ id, password: inventory.secretOf(id) ?? '' }));
+    return await rate(broker.port, devices, () => journal.head().seq);
+  } finally {
+    await broker.close();
+    rules.stop();
+    await host.close();
+    alarms.stop();
+  }
+}
+
+async function aedesAlone(): Promise<number> {
+  const aedes = await Aedes.createBroker();
+  let count = 0;
+  aedes.on('publish', (_packet, client) => {
+    if (client) count++;
+  });
+  const server = createServer({ noDelay: true }, (socket) => aedes.handle(socket));
+  server.listen(0, HOST);
+  await once(server, 'listening');
+  try {
+    return await rate((server.address() as AddressInfo).port, strangers, () => count);
+  } finally {
+    await new Promise<void>((resolve) => aedes.close(resolve));
+    server.close();
+  }
+}
+
+const hasMosquitto = (): boolean => spawnSync('mosquitto', ['-h'], { stdio: 'ignore' }).error === undefined;
+
+/** A port that is free now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, HOST);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function mosquitto(): Promise<number> {
+  using folder = openFolder();
+  const port = await freePort();
+  const file = join(folder.path, 'mosquitto.conf');
+  const unlimited = 'max_queued_messages 0\nmax_inflight_messages 0\n';
+  writeFileSync(
+    file,
+    `listener ${port} ${HOST}\nallow_anonymous true\nset_tcp_nodelay true\nlog_type error\n${unlimited}`,
+  );
+  const child: ChildProcess = spawn('mosquitto', ['-c', file], { stdio: 'ignore' });
+  const gone = once(child, 'exit');
+  try {
+    let count = 0;
+    const end = await connected(() => openSubscriber(HOST, port, () => count++));
+    const found = await rate(port, strangers, () => count);
+    end();
+    return found;
+  } finally {
+    child.kill();
+    await gone;
+  }
+}
+
+async function connected<T>(attempt: () => Promise<T>): Promise<T> {
+  for (const until = performance.now() + LISTENS_MS; ; ) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (performance.now() > until) throw error;
+      await pause(20);
+    }
+  }
+}
+
+export const ingest: Benchmark = {
+  name: 'ingest',
+  about: `telemetry of ${DEVICES} MQTT devices at QoS 1, checked and durable before its PUBACK, against brokers that keep nothing`,
+  async run(rounds) {
+    const name = 'durable MQTT ingest';
+    const results = [
+      compare(name, 'msg/s', 'Aedes alone, consumer in process', await alternate(rounds, ours, aedesAlone)),
+    ];
+    if (hasMosquitto())
+      results.push(compare(name, 'msg/s', 'Mosquitto to a consumer', await alternate(rounds, ours, mosquitto)));
+    return results;
+  },
+};
