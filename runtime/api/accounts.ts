@@ -93,11 +93,11 @@ const DAY_MS = 86_400_000;
 const DEMO_TOKEN_DAYS = 365;
 
 const demoAccounts: readonly { name: string; displayName: string; role: Role; pin: boolean }[] = [
-  { name: 'demo-guard', displayName: '王建国', role: 'guard', pin: true },
-  { name: 'demo-leader', displayName: '李强', role: 'shift-leader', pin: true },
-  { name: 'demo-installer', displayName: '赵敏', role: 'installer', pin: false },
-  { name: 'demo-auditor', displayName: '周立', role: 'auditor', pin: false },
-  { name: 'demo-admin', displayName: '陈芳', role: 'admin', pin: false },
+  { name: 'demo-guard', displayName: '演示保安', role: 'guard', pin: true },
+  { name: 'demo-leader', displayName: '演示队长', role: 'shift-leader', pin: true },
+  { name: 'demo-installer', displayName: '演示安装员', role: 'installer', pin: false },
+  { name: 'demo-auditor', displayName: '演示审计员', role: 'auditor', pin: false },
+  { name: 'demo-admin', displayName: '演示管理员', role: 'admin', pin: false },
 ];
 const DEMO_PLATFORM = 'demo-platform';
 

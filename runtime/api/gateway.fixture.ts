@@ -13,6 +13,7 @@ import { openEvidence } from '../devices/evidence.ts';
 import { createHost } from '../devices/host.ts';
 import { Inventory, schema as inventorySchema } from '../devices/inventory.ts';
 import { loadProfiles } from '../devices/profiles.ts';
+import { schema as repeatSchema } from '../devices/repeats.ts';
 import { Journal } from '../journal/journal.ts';
 import { silentLog } from '../log.ts';
 import { createOutputs } from '../outputs.ts';
@@ -82,7 +83,7 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     directory,
     clock,
     log,
-    schema: [alarmSchema, commandSchema, inventorySchema, authSchema],
+    schema: [alarmSchema, commandSchema, inventorySchema, repeatSchema, authSchema],
   });
   const inventory = Inventory.open(journal, { profiles, driverOf });
   const alarms = createAlarms({ journal, clock });

@@ -20,7 +20,7 @@ beforeAll(async () => {
   cable = await layCable(gateway.url);
   panel = await openPanel(cable.url, DESK);
   page = panel.page;
-  await logIn(page, '王建国', gateway.pin);
+  await logIn(page, '演示保安', gateway.pin);
 }, 120_000);
 
 afterAll(async () => {
@@ -182,11 +182,11 @@ describe('alarms', () => {
   test('from acknowledged to resolved, every step with name and time; a latching one needs a leader', async () => {
     expect(await taps(button('详情', row('烟雾报警')))).toBe(1);
     const area = page.locator('.incident');
-    await area.locator('.timeline li', { hasText: '王建国' }).waitFor();
-    await taps(button('派人', area), button('李强'));
-    await area.getByText('已派人 · 王建国').waitFor();
+    await area.locator('.timeline li', { hasText: '演示保安' }).waitFor();
+    await taps(button('派人', area), button('演示队长'));
+    await area.getByText('已派人 · 演示保安').waitFor();
     await taps(button('到场', area));
-    await area.getByText('已到场 · 王建国').waitFor();
+    await area.getByText('已到场 · 演示保安').waitFor();
     await taps(button('处置', area));
     await page.getByLabel('备注').fill('5 楼住户做饭');
     await button('误报').click();
@@ -211,7 +211,7 @@ describe('alarms', () => {
   test('closed without an answer it leaves a tag; acknowledging from the list is one tap', async () => {
     await page.locator('.rail-tag').waitFor();
     expect(await taps(button('接警', row('周界入侵')))).toBe(1);
-    await row('周界入侵').getByText('已接警 · 王建国').waitFor();
+    await row('周界入侵').getByText('已接警 · 演示保安').waitFor();
     await page.locator('.rail-tag').waitFor({ state: 'detached' });
   });
 
@@ -238,9 +238,9 @@ describe('alarms', () => {
     const area = page.locator('.incident');
     await area.getByText('强行抬杆').waitFor();
     await button('接警', area).click();
-    await area.getByText('已接警 · 王建国').first().waitFor();
+    await area.getByText('已接警 · 演示保安').first().waitFor();
     await taps(button('处置', area), button('真实'));
-    await area.getByText('已处置 · 王建国').waitFor();
+    await area.getByText('已处置 · 演示保安').waitFor();
     await play('clear');
     await row('强行抬杆').waitFor({ state: 'detached' });
     await button('收起', area).click();
@@ -286,7 +286,7 @@ describe('search', () => {
   test('openings by hand are those of people', async () => {
     await rail('查询');
     await button('人工开闸').click();
-    await page.locator('.rows tbody tr', { hasText: '王建国' }).first().waitFor();
+    await page.locator('.rows tbody tr', { hasText: '演示保安' }).first().waitFor();
     expect(await page.locator('.rows tbody tr', { hasText: '自动（流程）' }).count()).toBe(0);
     await button('今日车次').click();
   });
@@ -370,7 +370,7 @@ describe('the panel', () => {
     expect(await row('周界入侵').getByText('未接警').count()).toBe(1);
     await typePin(page, gateway.pin);
     await page.locator('.incident').waitFor({ state: 'detached' });
-    await row('周界入侵').getByText('已接警 · 王建国').waitFor();
+    await row('周界入侵').getByText('已接警 · 演示保安').waitFor();
     await page.getByText('当班').waitFor();
     await play('clear');
   });

@@ -28,7 +28,7 @@ beforeAll(async () => {
   await buildScreens();
   gateway = await startGateway();
   panel = await openPanel(gateway.url, sizes['1280x800']);
-  await logIn(panel.page, '李强', gateway.pin);
+  await logIn(panel.page, '演示队长', gateway.pin);
   // Something of everything on the screens: alarms of three priorities, a passage, a vehicle that waits.
   for (const play of ['noise', 'smoke', 'intrusion', 'forced-arm'])
     await gateway.api(`/demo/${play}`, { method: 'POST', as: 'demo-guard' });
