@@ -2,7 +2,6 @@
  * One way from an intent to an outcome, whoever sends it (reliability.md C1-C7): accepted is durable, executing is durable
  * before the first byte leaves, success is read back, and after a crash nothing is ever sent again by itself.
  */
-import type { Statement } from 'better-sqlite3';
 import type { CommandTurn, Reading } from '../../drivers/driver.ts';
 import type { Clock } from '../clock.ts';
 import type { CommandInput, CommandView } from '../contracts/api.ts';
@@ -10,7 +9,7 @@ import type { CommandKind, Scalar, Sender } from '../contracts/contract.ts';
 import { scenarioOf } from '../contracts/index.ts';
 import { type Draft, finalStates, type JournalRecord } from '../contracts/record.ts';
 import { type ErrorCode, GatehouseError, reasonOf } from '../errors.ts';
-import type { Journal, Unit } from '../journal/journal.ts';
+import type { Journal, Lookup, Unit } from '../journal/journal.ts';
 import { uuidv7 } from '../journal/uuid.ts';
 import type { Log } from '../log.ts';
 import { codeOf, digestOf, failureState, recordOf } from './facts.ts';
@@ -86,8 +85,8 @@ export class Dispatcher {
   readonly #byKey = new Map<string, Promise<CommandView>>();
   readonly #running = new Map<string, Running>();
   readonly #unfollow: () => void;
-  readonly #byId: Statement<[string], { view: string }>;
-  readonly #byActorAndKey: Statement<[string, string], { digest: string; id: string }>;
+  readonly #byId: Lookup<[string], { view: string }>;
+  readonly #byActorAndKey: Lookup<[string, string], { digest: string; id: string }>;
 
   constructor(parts: { journal: Journal; outputs: Outputs; clock: Clock; log: Log }) {
     this.#journal = parts.journal;

@@ -74,6 +74,7 @@ export class Barrier {
 
   /** Somebody lifts the arm by hand, as soon as it is closed. It falls back after a while. */
   force(): void {
+    if (this.#forced) return;
     this.#forceWhenClosed = this.state !== 'closed';
     if (this.#forceWhenClosed) return;
     this.#forced = true;
@@ -86,6 +87,7 @@ export class Barrier {
 
   /** The arm is let go. */
   release(): void {
+    this.#forceWhenClosed = false;
     if (!this.#forced) return;
     this.#move(0);
   }

@@ -19,6 +19,8 @@ import type { FromWriter, Row, SqlValue, ToWriter, WireUnit, WriterData } from '
 export type { RecordQuery } from './query.ts';
 export type { SqlValue } from './writer.ts';
 export type ReadOnlyDatabase = Database.Database;
+/** A look-up prepared once on {@link Journal.db}. */
+export type Lookup<Params extends unknown[], Row> = Database.Statement<Params, Row>;
 
 /** One statement of a transaction; `sql` is a constant of the module that owns the table. */
 export interface Write {
