@@ -129,6 +129,8 @@ async function mosquitto(): Promise<number> {
   );
   const child: ChildProcess = spawn('mosquitto', ['-c', file], { stdio: 'ignore' });
   const gone = once(child, 'exit');
+  const stop = () => void child.kill();
+  process.once('exit', stop); // a benchmark that fails leaves nothing running
   try {
     let count = 0;
     const end = await connected(() => openSubscriber(HOST, port, () => count++));
@@ -136,7 +138,8 @@ async function mosquitto(): Promise<number> {
     end();
     return found;
   } finally {
-    child.kill();
+    process.off('exit', stop);
+    stop();
     await gone;
   }
 }
