@@ -1,0 +1,4 @@
+/** Every trial, in the order in which `npm run faults` carries them out. */
+import type { Trial } from './trial.ts';
+
+export const trials: readonly Trial[] = [];
