@@ -12,12 +12,13 @@ const NEEDED = [
   'mosquitto',
   'mosquitto-clients',
   'nats-server',
+  'postgresql',
   'python3-pymodbus',
   'python3-serial-asyncio',
   'socat',
 ];
 /** Debian starts these when it installs them, on the very ports the gateway and its demo use. */
-const SERVICES = ['mosquitto', 'nats-server'];
+const SERVICES = ['mosquitto', 'nats-server', 'postgresql'];
 
 /** Another apt may be at work, most of all on a machine just started. */
 const INSTALL = ['install', '-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120'];
