@@ -1,6 +1,5 @@
 /** The composition of the core: the only place that builds things. */
 import { existsSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
@@ -10,7 +9,6 @@ import { type Alarms, schema as alarmSchema, createAlarms } from './alarms/alarm
 import { readyText, saying } from './announce.ts';
 import { type Auth, schema as authSchema, openAuth } from './api/auth.ts';
 import { createDeviceListener } from './api/devices-listener.ts';
-import { socketPathFor } from './api/listeners.ts';
 import type { DemoPort } from './api/parts.ts';
 import { createServer, tlsFor } from './api/server.ts';
 import { type Broker, startBroker } from './broker.ts';
@@ -33,6 +31,7 @@ import { CannotStart, EXIT } from './exit.ts';
 import { registerEditor } from './flows/editor-proxy.ts';
 import { type Flows, startFlows } from './flows/supervisor.ts';
 import { Journal } from './journal/journal.ts';
+import { lockDirectory } from './journal/lock.ts';
 import { createLog, type Log } from './log.ts';
 import { createOutputs } from './outputs.ts';
 import { createRules, schema as ruleSchema } from './rules/rules.ts';
@@ -52,18 +51,6 @@ export interface Gateway {
   /** The journal answers: everything accepted before is durable. */
   healthy(): Promise<boolean>;
   readonly log: Log;
-}
-
-/** @throws CannotStart if another gateway answers on this data directory's socket */
-async function refuseSecond(path: string, dataDir: string): Promise<void> {
-  const answered = await new Promise<boolean>((resolve) => {
-    const socket = connect(path, () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-  if (answered) throw new CannotStart(EXIT.taken, 'running', [dataDir]);
 }
 
 function refuseFullDisk(dataDir: string): void {
@@ -289,10 +276,12 @@ const demoPort = (demo: Demo): DemoPort => ({
 export async function startGateway(config: Config, say: (text: string) => void): Promise<Gateway> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   refuseFullDisk(config.dataDir);
-  await refuseSecond(socketPathFor(config.dataDir), config.dataDir);
+  const lock = lockDirectory(config.dataDir);
+  if (!lock) throw new CannotStart(EXIT.taken, 'running', [config.dataDir]);
   const clock = systemClock;
   const { log, logFile } = openLog(config);
   const stack = new AsyncDisposableStack();
+  stack.use(lock);
   /** Undone in reverse order: intake first, the journal last (reliability.md V8). */
   const onStop = (undo: () => unknown) =>
     stack.defer(async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { endCompound } from './compound.ts';
 import { launch } from './launch.ts';
 import { startGateway } from './site.ts';
 
@@ -49,6 +50,19 @@ describe('it does not start, says why, and tells the supervisor not to try again
     expect(await second.ended).toBe(69);
     expect(second.text()).toContain(first.data);
     expect((await first.json<{ mode: string }>('/status')).mode).toBe('demo');
+  });
+
+  test('of two gateways started at once on one data directory one runs, the other says so', async () => {
+    await using one = start({});
+    await using two = start({});
+    const first = await Promise.race([one.ended.then(() => two), two.ended.then(() => one)]);
+    const other = first === one ? two : one;
+    expect(await other.ended).toBe(69);
+    expect(other.text()).toContain(data);
+    await first.line(/http:\/\/127\.0\.0\.1:\d+/);
+    first.child.kill('SIGTERM');
+    expect(await first.ended).toBe(0);
+    await endCompound(data);
   });
 
   test('a typo in the site file: exit 78, line and key named, with the word that was meant', async () => {

@@ -38,6 +38,79 @@ const reading = (value: number): Draft => ({
 });
 const putNote = (id: string) => ({ sql: 'INSERT INTO note VALUES (?, ?)', params: [id, 'x'] });
 
+describe('room', () => {
+  const large = passage('x'.repeat(400_000));
+  const openSmall = (onFull = () => {}) =>
+    Journal.open({ directory, clock: systemClock, log: silentLog, maxBytes: 1 << 20, onFull });
+  const command: Draft = { ...passage(''), lane: 'L0', kind: 'command' };
+
+  test('B2 on a full disk L0 is tried once more, the rest refused, and nothing is half there', async () => {
+    let full = 0;
+    await using journal = await openSmall(() => full++);
+    await journal.append(large);
+    const results = await Promise.allSettled([
+      journal.append(large),
+      journal.append(command),
+      journal.append(large, large),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected']);
+    expect(results[0]).toMatchObject({ reason: { code: 'journal.full', status: 507 } });
+    expect(full).toBe(1);
+    await journal.append(passage('small'));
+    expect(journal.read({ limit: 500 }).items.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+  });
+
+  test('B1 B2 a lane without room is refused, L0 and table writes pass, and room again lifts it', async () => {
+    await using journal = await open();
+    journal.refuse(new Set(['L1', 'L3']));
+    await expect(journal.append(passage('1'))).rejects.toMatchObject({ code: 'journal.full', status: 507 });
+    await expect(journal.append(passage('1'), reading(1))).rejects.toThrow('L1, L3');
+    await journal.append(command, passage('with a command'));
+    await journal.commit({ writes: [putNote('a')] });
+    journal.refuse(new Set());
+    await journal.append(passage('2'));
+    expect(journal.head().seq).toBe(4);
+  });
+
+  test('B4 removed rows give their room back in pieces, never by VACUUM', async () => {
+    await using journal = await open();
+    await journal.append(...Array.from({ length: 20 }, () => passage('x'.repeat(40_000))));
+    const full = journal.space();
+    await journal.commit({ writes: [{ sql: 'DELETE FROM record WHERE pos % 2 = ?', params: [0] }] });
+    const free = journal.space().freeBytes;
+    expect(free).toBeGreaterThan(300_000);
+    expect(journal.space().usedBytes).toBeLessThan(full.usedBytes - 300_000);
+    expect(await journal.chore('reclaim', 10)).toBe(10);
+    expect(journal.space().freeBytes).toBe(free - 10 * 4096);
+    await journal.chore('checkpoint', undefined);
+    expect(journal.space().walBytes).toBe(0);
+  });
+
+  test('a copy of the running journal has everything up to its end, what came meanwhile included', async () => {
+    await using journal = await open();
+    await journal.append(...Array.from({ length: 300 }, (_, n) => passage(`${n} ${'x'.repeat(20_000)}`)));
+    const file = join(directory, 'copy.db');
+    let running = true;
+    const copying = journal.chore('backup', file).finally(() => {
+      running = false;
+    });
+    while (running) await journal.append(reading(journal.head().seq));
+    await copying;
+    using copy = { db: new Database(file, { readonly: true }), [Symbol.dispose]: () => copy.db.close() };
+    expect(copy.db.pragma('quick_check', { simple: true })).toBe('ok');
+    const { last, count } = copy.db
+      .prepare<[], { last: number; count: number }>(
+        'SELECT max(pos) % (1 << 40) AS last, count(*) AS count FROM record',
+      )
+      .get() ?? { last: 0, count: 0 };
+    expect(count).toBe(last);
+    expect(last).toBeGreaterThanOrEqual(301);
+    expect(last).toBeLessThanOrEqual(journal.head().seq);
+    await expect(journal.chore('backup', '/nowhere/at/all.db')).rejects.toMatchObject({ code: 'journal.write' });
+    await journal.append(passage('goes on'));
+  });
+});
+
 describe('what is accepted', () => {
   test('R1 an append resolves with its place, and the file has it', async () => {
     await using journal = await open();

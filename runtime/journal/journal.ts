@@ -2,17 +2,35 @@
  * The journal: everything that happens is one record in one append-only table (design.md 1). This is the main thread's
  * side; writer.ts commits. `append` resolves only after COMMIT with synchronous=FULL (reliability.md R1).
  */
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import type { Clock } from '../clock.ts';
 import type { RecordsPage } from '../contracts/api.ts';
-import { type Draft, type JournalRecord, kinds, lanes, type Position, qualities } from '../contracts/record.ts';
+import {
+  type Draft,
+  type JournalRecord,
+  kinds,
+  type Lane,
+  lanes,
+  type Position,
+  qualities,
+} from '../contracts/record.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { ChoreArgument, ChoreName, ChoreResult } from './chores.ts';
 import { establish, type Identity, type Start } from './identity.ts';
 import { createReader, type RecordQuery, type StoredRow, toRecord } from './query.ts';
-import { APPLICATION_ID, journalSchema, positionNumber, SCHEMA_VERSION, seqOf, WRITER_PRAGMAS } from './schema.ts';
+import {
+  APPLICATION_ID,
+  journalSchema,
+  PAGE_BYTES,
+  positionNumber,
+  SCHEMA_VERSION,
+  seqOf,
+  WRITER_PRAGMAS,
+} from './schema.ts';
 import { uuidv7 } from './uuid.ts';
 import type { FromWriter, Row, SqlValue, ToWriter, WireUnit, WriterData } from './writer.ts';
 
@@ -45,10 +63,24 @@ export interface JournalOptions {
   /** CREATE TABLE texts of the modules that keep state beside the records. */
   readonly schema?: readonly string[];
   readonly clockQuality?: () => JournalRecord['clock'];
+  /** The file never grows beyond it; records of L0 must still find room below (reliability.md B1). */
+  readonly maxBytes?: number;
+  /** The disk or `maxBytes` is reached: makes what room it can. What holds a record of L0 is then tried once more (B2). */
+  readonly onFull?: () => void;
+}
+export interface Space {
+  /** Pages that hold something. */
+  readonly usedBytes: number;
+  /** Pages inside the file that hold nothing. */
+  readonly freeBytes: number;
+  readonly walBytes: number;
 }
 
 interface Queued {
   readonly unit: WireUnit;
+  /** Holds a record of L0: tried twice on a full disk. */
+  readonly vital: boolean;
+  retried?: boolean;
   readonly resolve: (records: JournalRecord[]) => void;
   readonly reject: (error: Error) => void;
 }
@@ -69,6 +101,9 @@ export class Journal implements AsyncDisposable {
   readonly #quality: () => JournalRecord['clock'];
   readonly #worker: Worker;
   readonly #reader: ReturnType<typeof createReader>;
+  readonly #onFull: (() => void) | undefined;
+  readonly #file: string;
+  readonly #chores = new Map<number, { resolve: (result: never) => void; reject: (error: Error) => void }>();
   readonly #listeners = new Set<(records: readonly JournalRecord[]) => void>();
   readonly #latest = new Map<string, Map<string, LatestPoint>>();
   #queue: Queued[] = [];
@@ -78,6 +113,8 @@ export class Journal implements AsyncDisposable {
   #seq: number;
   #closed: 'open' | 'closing' | 'closed' = 'open';
   #drained: (() => void) | undefined;
+  #refused: ReadonlySet<Lane> = new Set();
+  #turn = 0;
 
   private constructor(options: JournalOptions, start: Start, worker: Worker, db: ReadOnlyDatabase) {
     this.gateway = start.identity.gateway;
@@ -86,6 +123,8 @@ export class Journal implements AsyncDisposable {
     this.db = db;
     this.#clock = options.clock;
     this.#quality = options.clockQuality ?? (() => 'unsynced');
+    this.#onFull = options.onFull;
+    this.#file = fileOf(options.directory);
     this.#worker = worker;
     this.#reader = createReader(db, this.gateway);
     this.#seq = this.#reader.headSeq(this.epoch);
@@ -102,10 +141,15 @@ export class Journal implements AsyncDisposable {
 
   /** @throws GatehouseError `journal.newer`; file system errors as they come. */
   static async open(options: JournalOptions): Promise<Journal> {
-    const file = join(options.directory, 'gatehouse.db');
+    const file = fileOf(options.directory);
     const stamp = new Date(options.clock.now()).toISOString().replaceAll(':', '-');
     const start = establish(options.directory, stamp, prepareFile);
-    const data: WriterData = { file, epoch: start.identity.epoch, schema: [journalSchema, ...(options.schema ?? [])] };
+    const data: WriterData = {
+      file,
+      epoch: start.identity.epoch,
+      schema: [journalSchema, ...(options.schema ?? [])],
+      ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
+    };
     const worker = new Worker(new URL('./writer.ts', import.meta.url), { workerData: data });
     await new Promise<void>((resolve, reject) => {
       worker.once('message', () => resolve());
@@ -154,11 +198,16 @@ export class Journal implements AsyncDisposable {
     if (this.#queuedRows > MAX_QUEUED) {
       return Promise.reject(new GatehouseError('journal.full', `${this.#queuedRows} records wait for the disk`));
     }
+    if (this.#refused.size > 0 && records.length > 0 && records.every(({ lane }) => this.#refused.has(lane))) {
+      const found = [...new Set(records.map(({ lane }) => lane))].join(', ');
+      return Promise.reject(new GatehouseError('journal.full', `No room for records of ${found}: the disk is full`));
+    }
     const received = this.#clock.now();
     const clock = clocks.indexOf(this.#quality());
     const rows = records.map((draft) => toRow(draft, received, clock));
+    const vital = records.some(({ lane }) => lane === 'L0');
     return new Promise((resolve, reject) => {
-      this.#queue.push({ unit: { rows, writes }, resolve, reject });
+      this.#queue.push({ unit: { rows, writes }, vital, resolve, reject });
       this.#queuedRows += rows.length;
       if (!this.#pumping && !this.#inFlight) {
         this.#pumping = true;
@@ -171,6 +220,32 @@ export class Journal implements AsyncDisposable {
   onCommit(listener: (records: readonly JournalRecord[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** From now on records of these lanes alone are refused with `journal.full`; L0 never should be (B2). */
+  refuse(refused: ReadonlySet<Lane>): void {
+    this.#refused = refused;
+  }
+
+  /** How much of the disk the journal takes now; a look of microseconds. */
+  space(): Space {
+    const freePages = this.db.pragma('freelist_count', { simple: true }) as number;
+    const pages = this.db.pragma('page_count', { simple: true }) as number;
+    return {
+      usedBytes: (pages - freePages) * PAGE_BYTES,
+      freeBytes: freePages * PAGE_BYTES,
+      walBytes: statSync(`${this.#file}-wal`, { throwIfNoEntry: false })?.size ?? 0,
+    };
+  }
+
+  /** Work on the write connection between two batches. @throws GatehouseError `journal.*` */
+  chore<Name extends ChoreName>(name: Name, argument: ChoreArgument<Name>): Promise<ChoreResult<Name>> {
+    if (this.#closed !== 'open') return Promise.reject(new GatehouseError('journal.closed', 'The journal is closed'));
+    const turn = ++this.#turn;
+    return new Promise((resolve, reject) => {
+      this.#chores.set(turn, { resolve, reject });
+      this.#worker.postMessage({ chore: name, turn, argument } satisfies ToWriter);
+    });
   }
 
   read(query: RecordQuery): RecordsPage {
@@ -226,15 +301,18 @@ export class Journal implements AsyncDisposable {
 
   #settle(message: FromWriter): void {
     if ('closed' in message || 'ready' in message) return;
+    if ('chored' in message) {
+      const waiting = this.#chores.get(message.chored);
+      this.#chores.delete(message.chored);
+      if (message.failed === undefined) waiting?.resolve(message.result as never);
+      else waiting?.reject(new GatehouseError('journal.write', message.failed));
+      return;
+    }
     const batch = this.#inFlight ?? [];
     this.#inFlight = undefined;
     for (const entry of batch) this.#queuedRows -= entry.unit.rows.length;
     if ('failed' in message) {
-      const full = message.code === 'SQLITE_FULL';
-      const error = new GatehouseError(full ? 'journal.full' : 'journal.write', message.failed, {
-        detail: { sqlite: message.code },
-      });
-      for (const entry of batch) entry.reject(error);
+      this.#refuseBatch(batch, message.failed, message.code);
     } else {
       const records = batch.map((entry, index) => this.#accept(entry, message.done[index]));
       this.#publish(records.flat());
@@ -246,6 +324,20 @@ export class Journal implements AsyncDisposable {
     }
     this.#pump();
     if (!this.#inFlight) this.#drained?.();
+  }
+
+  /** Nothing of the batch was committed. What is vital gets a second try where room may have been made. */
+  #refuseBatch(batch: readonly Queued[], reason: string, code: string): void {
+    const full = code === 'SQLITE_FULL';
+    if (full) this.#onFull?.();
+    const again = full ? batch.filter((entry) => entry.vital && !entry.retried) : [];
+    const error = new GatehouseError(full ? 'journal.full' : 'journal.write', reason, { detail: { sqlite: code } });
+    for (const entry of batch) if (!again.includes(entry)) entry.reject(error);
+    for (const entry of again) {
+      entry.retried = true;
+      this.#queuedRows += entry.unit.rows.length;
+    }
+    this.#queue = [...again, ...this.#queue];
   }
 
   #accept(entry: Queued, result: number | { refused: string } | undefined): JournalRecord[] {
@@ -286,6 +378,8 @@ export class Journal implements AsyncDisposable {
   }
 
   #fail(error: GatehouseError): void {
+    for (const { reject } of this.#chores.values()) reject(error);
+    this.#chores.clear();
     for (const entry of [...(this.#inFlight ?? []), ...this.#queue]) entry.reject(error);
     this.#inFlight = undefined;
     this.#queue = [];
@@ -331,10 +425,13 @@ const rowOf = (
   actor,
 });
 
+const fileOf = (directory: string): string => join(directory, 'gatehouse.db');
+
 /** Makes the database file ours, or moves an existing one of ours to a new epoch. */
 function prepareFile(file: string, identity: Identity): void {
   const db = new Database(file);
   try {
+    db.pragma('auto_vacuum = INCREMENTAL'); // first: it has no effect on a file that holds anything
     for (const pragma of WRITER_PRAGMAS) db.pragma(pragma);
     db.pragma(`application_id = ${APPLICATION_ID}`);
     db.pragma(`user_version = ${SCHEMA_VERSION}`);

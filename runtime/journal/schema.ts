@@ -3,6 +3,7 @@
 /** 'GATE' in ASCII: tells our file from any other SQLite database. */
 export const APPLICATION_ID = 0x47415445;
 export const SCHEMA_VERSION = 1;
+export const PAGE_BYTES = 4096;
 
 /**
  * One integer orders all records: epoch in the upper bits, seq in the lower 40. It stays below 2^53 up to epoch 8191, so

@@ -4,7 +4,8 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import Database, { type Statement } from 'better-sqlite3';
-import { positionNumber, seqOf, WRITER_PRAGMAS } from './schema.ts';
+import { type ChoreName, chores } from './chores.ts';
+import { PAGE_BYTES, positionNumber, seqOf, WRITER_PRAGMAS } from './schema.ts';
 
 export type SqlValue = string | number | bigint | null | Uint8Array;
 /** id, at, received, clock, lane, kind, scenario, device, name, data, quality, cause, actor */
@@ -27,18 +28,24 @@ export interface WireUnit {
   readonly rows: readonly Row[];
   readonly writes: readonly { readonly sql: string; readonly params: readonly SqlValue[] }[];
 }
-export type ToWriter = { readonly batch: readonly WireUnit[] } | { readonly close: true };
+export type ToWriter =
+  | { readonly batch: readonly WireUnit[] }
+  | { readonly chore: ChoreName; readonly turn: number; readonly argument: unknown }
+  | { readonly close: true };
 export type FromWriter =
   | { readonly ready: true }
   /** Per unit: the seq of its first row, or why the unit alone was rolled back. */
   | { readonly done: readonly (number | { readonly refused: string })[] }
   /** Nothing of the batch was committed. */
   | { readonly failed: string; readonly code: string }
+  | { readonly chored: number; readonly result: unknown; readonly failed?: string }
   | { readonly closed: true };
 export interface WriterData {
   readonly file: string;
   readonly epoch: number;
   readonly schema: readonly string[];
+  /** The file never grows beyond it; a write that would is refused with SQLITE_FULL. */
+  readonly maxBytes?: number;
 }
 
 /**
@@ -53,9 +60,11 @@ const TELEMETRY = 0;
 const SYNCHRONOUS_FULL = 2;
 
 /** Runs on the worker's side only. */
-export function runWriter(port: NonNullable<typeof parentPort>, { file, epoch, schema }: WriterData): void {
+export function runWriter(port: NonNullable<typeof parentPort>, data: WriterData): void {
+  const { file, epoch, schema, maxBytes } = data;
   const db = new Database(file);
   for (const pragma of WRITER_PRAGMAS) db.pragma(pragma);
+  if (maxBytes !== undefined) db.pragma(`max_page_count = ${Math.max(1, Math.floor(maxBytes / PAGE_BYTES))}`);
   if (
     db.pragma('journal_mode', { simple: true }) !== 'wal' ||
     db.pragma('synchronous', { simple: true }) !== SYNCHRONOUS_FULL
@@ -143,10 +152,19 @@ export function runWriter(port: NonNullable<typeof parentPort>, { file, epoch, s
     if (log - checkpointed > pages) db.pragma('wal_checkpoint(PASSIVE)');
   }
 
+  async function chore(name: ChoreName, turn: number, argument: unknown): Promise<void> {
+    try {
+      const result: unknown = await chores[name](db, argument as never);
+      port.postMessage({ chored: turn, result } satisfies FromWriter);
+    } catch (error) {
+      port.postMessage({ chored: turn, result: undefined, failed: (error as Error).message } satisfies FromWriter);
+    }
+  }
+
   let idle: NodeJS.Timeout | undefined;
   port.on('message', (message: ToWriter) => {
-    clearTimeout(idle);
     if ('close' in message) {
+      clearTimeout(idle);
       try {
         db.pragma('wal_checkpoint(TRUNCATE)');
       } finally {
@@ -156,6 +174,11 @@ export function runWriter(port: NonNullable<typeof parentPort>, { file, epoch, s
       }
       return;
     }
+    if ('chore' in message) {
+      void chore(message.chore, message.turn, message.argument);
+      return;
+    }
+    clearTimeout(idle);
     port.postMessage(run(message.batch));
     checkpoint(FORCED_CHECKPOINT_PAGES);
     idle = setTimeout(checkpoint, IDLE_MS, IDLE_CHECKPOINT_PAGES);
