@@ -60,6 +60,17 @@ describe('sent late', () => {
     ]);
   });
 
+  test('T1 a step of the gateway clock makes no message late', async () => {
+    const repeats = camera();
+    const device = clock.now();
+    repeats.isLate(device);
+    clock.step(60 * MINUTE);
+    await clock.advance(1000);
+    expect(repeats.isLate(device + 1000)).toBe(false);
+    clock.step(-120 * MINUTE);
+    expect([repeats.isLate(device + 1000), repeats.isLate(device - MINUTE)]).toEqual([false, true]);
+  });
+
   test('what is usual is known again after a restart', async () => {
     const event = {
       lane: 'L1',

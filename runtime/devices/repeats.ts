@@ -42,6 +42,7 @@ export interface Repeats {
 
 /** For one device, with what the journal knows of it. */
 export function createRepeats(journal: Pick<Journal, 'db' | 'read'>, clock: Clock, device: string): Repeats {
+  /** A delay is measured on a clock nobody sets: a step of the wall clock makes no message late (reliability.md T1). */
   const started = clock.now() - clock.mono();
   const keys = new Map<string, number>();
   const stored = journal.db.prepare<[string, number], { key: string; at: number }>(
@@ -75,7 +76,7 @@ export function createRepeats(journal: Pick<Journal, 'db' | 'read'>, clock: Cloc
       ];
     },
     isLate(at) {
-      const delay = clock.now() - at;
+      const delay = started + clock.mono() - at;
       const usual = Math.min(...delays);
       if (delays.length === 0 || delay - usual <= LATE_MS) {
         delays = [delay, ...delays].slice(0, REMEMBERED_DELAYS);
