@@ -119,7 +119,7 @@ describe('locks', () => {
     expect((await logIn(admin)).json()).toMatchObject({ code: 'auth.locked' });
   });
 
-  test('a wall clock that is put forward opens nothing', async () => {
+  test('T1 T6 a wall clock that is put forward opens nothing', async () => {
     await open();
     for (let i = 0; i < 5; i++) await wrong();
     clock.step(48 * 60 * MINUTE);
@@ -177,6 +177,17 @@ describe('sessions', () => {
     expect((await whoAmI(cookie)).status).toBe(200);
     await clock.advance(2 * MINUTE);
     expect((await whoAmI(cookie)).json()).toMatchObject({ code: 'auth.missing' });
+  });
+
+  test('T6 a session outlives steps of the wall clock, to and fro, and is not prolonged by them', async () => {
+    await open();
+    const cookie = cookieOf(await logIn(guard));
+    for (const hours of [30, -60]) {
+      clock.step(hours * 60 * MINUTE);
+      expect((await whoAmI(cookie)).status).toBe(200);
+    }
+    await clock.advance((12 * 60 + 1) * MINUTE);
+    expect((await whoAmI(cookie)).status).toBe(401);
   });
 
   test('a PIN session lasts a shift of twelve hours and not longer, however busy', async () => {

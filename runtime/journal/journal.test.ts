@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { manualClock } from '../../test/manual-clock.ts';
 import { systemClock } from '../clock.ts';
 import type { Draft } from '../contracts/record.ts';
 import { silentLog } from '../log.ts';
@@ -119,6 +120,19 @@ describe('what is accepted', () => {
     const other = new Database(join(directory, 'gatehouse.db'), { readonly: true });
     expect(other.prepare('SELECT count(*) AS n FROM record').get()).toEqual({ n: 2 });
     other.close();
+  });
+
+  test('T2 T3 T8 order is by sequence whatever the clocks say: device and gateway time are stamps, UTC ms', async () => {
+    const clock = manualClock();
+    await using journal = await Journal.open({ directory, clock, log: silentLog, clockQuality: () => 'stepped' });
+    const start = clock.now();
+    await journal.append({ ...passage('1'), at: start + 7 * 86_400_000 });
+    clock.step(-3_600_000);
+    await journal.append({ ...passage('2'), at: 0 });
+    expect(journal.read({ name: 'passage' }).items).toMatchObject([
+      { seq: 2, at: start + 7 * 86_400_000, received: start, clock: 'stepped' },
+      { seq: 3, at: 0, received: start - 3_600_000, clock: 'stepped' },
+    ]);
   });
 
   test('R3 a thousand appends at once are gap-free and in the order they were made', async () => {

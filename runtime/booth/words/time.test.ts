@@ -4,7 +4,7 @@ import { dateIn, hourIn, midnightIn, spanOf, timeIn } from './time.ts';
 
 const noonUtc = Date.UTC(2026, 7, 1, 12, 0, 5);
 
-test('site time, 24 hours, with seconds', () => {
+test('T8 what is kept as UTC is shown in site time, 24 hours, with seconds', () => {
   expect(timeIn('Asia/Shanghai', noonUtc)).toBe('20:00:05');
   expect(dateIn('Asia/Shanghai', noonUtc)).toBe('2026-08-01');
   expect(hourIn('Asia/Shanghai', Date.UTC(2026, 7, 1, 16))).toBe(0);
