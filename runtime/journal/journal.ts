@@ -20,17 +20,9 @@ import {
 import { GatehouseError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ChoreArgument, ChoreName, ChoreResult } from './chores.ts';
-import { establish, type Identity, type Start } from './identity.ts';
+import { EPOCH_TOLD, epochDraft, establish, type Start } from './identity.ts';
 import { createReader, type RecordQuery, type StoredRow, toRecord } from './query.ts';
-import {
-  APPLICATION_ID,
-  journalSchema,
-  PAGE_BYTES,
-  positionNumber,
-  SCHEMA_VERSION,
-  seqOf,
-  WRITER_PRAGMAS,
-} from './schema.ts';
+import { journalSchema, PAGE_BYTES, positionNumber, seqOf } from './schema.ts';
 import { uuidv7 } from './uuid.ts';
 import type { FromWriter, Row, SqlValue, ToWriter, WireUnit, WriterData } from './writer.ts';
 
@@ -67,6 +59,8 @@ export interface JournalOptions {
   readonly maxBytes?: number;
   /** The disk or `maxBytes` is reached: makes what room it can. What holds a record of L0 is then tried once more (B2). */
   readonly onFull?: () => void;
+  /** After damage: a plain copy of the tables without records from the newest backup, if there is one. */
+  readonly configCopy?: () => Promise<string | undefined>;
 }
 export interface Space {
   /** Pages that hold something. */
@@ -143,7 +137,8 @@ export class Journal implements AsyncDisposable {
   static async open(options: JournalOptions): Promise<Journal> {
     const file = fileOf(options.directory);
     const stamp = new Date(options.clock.now()).toISOString().replaceAll(':', '-');
-    const start = establish(options.directory, stamp, prepareFile);
+    const { directory, configCopy } = options;
+    const start = await establish({ directory, stamp, ...(configCopy ? { configCopy } : {}) });
     const data: WriterData = {
       file,
       epoch: start.identity.epoch,
@@ -159,20 +154,8 @@ export class Journal implements AsyncDisposable {
     const db = new Database(file, { readonly: true });
     const journal = new Journal(options, start, worker, db);
     if (start.reason) {
-      const lastKnown = journal.#reader.lastBefore(start.identity.epoch);
-      await journal.append({
-        lane: 'L0',
-        kind: 'epoch',
-        scenario: 'gateway',
-        device: '',
-        name: 'journal.epoch',
-        data: {
-          reason: start.reason,
-          ...(lastKnown ? { lastKnown } : {}),
-          ...(start.quarantine ? { quarantine: start.quarantine } : {}),
-        },
-        actor: 'system:journal',
-      });
+      const lastKnown = start.lastKnown ?? journal.#reader.lastBefore(start.identity.epoch);
+      await journal.commit({ records: [epochDraft(directory, start, lastKnown)], writes: [EPOCH_TOLD] });
     }
     return journal;
   }
@@ -426,25 +409,6 @@ const rowOf = (
 });
 
 const fileOf = (directory: string): string => join(directory, 'gatehouse.db');
-
-/** Makes the database file ours, or moves an existing one of ours to a new epoch. */
-function prepareFile(file: string, identity: Identity): void {
-  const db = new Database(file);
-  try {
-    db.pragma('auto_vacuum = INCREMENTAL'); // first: it has no effect on a file that holds anything
-    for (const pragma of WRITER_PRAGMAS) db.pragma(pragma);
-    db.pragma(`application_id = ${APPLICATION_ID}`);
-    db.pragma(`user_version = ${SCHEMA_VERSION}`);
-    db.transaction(() => {
-      db.exec(journalSchema);
-      const put = db.prepare('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value');
-      put.run('gateway', identity.gateway);
-      put.run('epoch', String(identity.epoch));
-    })();
-  } finally {
-    db.close();
-  }
-}
 
 export const positionOf = (record: JournalRecord): Position => ({ epoch: record.epoch, seq: record.seq });
 export { seqOf };

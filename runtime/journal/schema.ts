@@ -2,7 +2,7 @@
 
 /** 'GATE' in ASCII: tells our file from any other SQLite database. */
 export const APPLICATION_ID = 0x47415445;
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 export const PAGE_BYTES = 4096;
 
 /**
