@@ -1,4 +1,5 @@
 /** Every trial, in the order in which `npm run faults` carries them out. */
+import { powerCut } from './power-cut.ts';
 import type { Trial } from './trial.ts';
 
-export const trials: readonly Trial[] = [];
+export const trials: readonly Trial[] = [powerCut];

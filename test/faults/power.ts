@@ -92,7 +92,7 @@ interface Entry {
   readonly inode: Inode | undefined;
 }
 
-const newInode = (bytes = Buffer.alloc(0)): Inode => ({
+const newInode = (bytes: Buffer = Buffer.alloc(0)): Inode => ({
   content: { bytes: Buffer.from(bytes), length: bytes.length },
   pending: [],
 });
