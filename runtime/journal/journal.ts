@@ -21,7 +21,8 @@ import { GatehouseError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ChoreArgument, ChoreName, ChoreResult } from './chores.ts';
 import { EPOCH_TOLD, epochDraft, establish, type Start } from './identity.ts';
-import { createReader, type RecordQuery, type StoredRow, toRecord } from './query.ts';
+import { createReader, pageLimit, type RecordQuery, type StoredRow, toRecord } from './query.ts';
+import { createRecent, pageOf } from './recent.ts';
 import { journalSchema, PAGE_BYTES, positionNumber, seqOf } from './schema.ts';
 import { uuidv7 } from './uuid.ts';
 import type { FromWriter, Row, SqlValue, ToWriter, WireUnit, WriterData } from './writer.ts';
@@ -98,6 +99,7 @@ export class Journal implements AsyncDisposable {
   readonly #onFull: (() => void) | undefined;
   readonly #file: string;
   readonly #chores = new Map<number, { resolve: (result: never) => void; reject: (error: Error) => void }>();
+  readonly #recent = createRecent();
   readonly #listeners = new Set<(records: readonly JournalRecord[]) => void>();
   readonly #latest = new Map<string, Map<string, LatestPoint>>();
   #queue: Queued[] = [];
@@ -232,7 +234,10 @@ export class Journal implements AsyncDisposable {
   }
 
   read(query: RecordQuery): RecordsPage {
-    return this.#reader.read(query, this.head());
+    const head = this.head();
+    const limit = pageLimit(query);
+    const found = this.#recent.find(query, head, limit);
+    return found ? pageOf(found, limit, head) : this.#reader.read(query, head);
   }
 
   /** The record with this id, found by the time inside the UUIDv7. */
@@ -339,6 +344,7 @@ export class Journal implements AsyncDisposable {
     const missed = first.seq > this.#seq + 1 ? this.#reader.between(this.epoch, this.#seq + 1, first.seq - 1) : [];
     const all = missed.length > 0 ? [...missed, ...records] : records;
     this.#seq = records[records.length - 1]?.seq ?? this.#seq;
+    this.#recent.add(all);
     for (const listener of this.#listeners) listener(all);
   }
 

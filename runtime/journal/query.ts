@@ -53,6 +53,7 @@ export interface StoredRow {
 
 const clocks: readonly JournalRecord['clock'][] = ['synced', 'unsynced', 'stepped'];
 const MAX_PAGE = 500;
+export const pageLimit = ({ limit = 100 }: RecordQuery): number => Math.min(Math.max(limit, 1), MAX_PAGE);
 /** A record is written within seconds of its id; wider only costs a little reading. */
 const ID_WINDOW_MS = 60_000;
 
@@ -106,7 +107,7 @@ export function createReader(db: Database.Database, gateway: string) {
 
   function read(query: RecordQuery, head: Position): RecordsPage {
     const { low, high } = rangeOf(query);
-    const limit = Math.min(Math.max(query.limit ?? 100, 1), MAX_PAGE);
+    const limit = pageLimit(query);
     const down = query.order === 'desc';
     const where = ['pos BETWEEN ? AND ?'];
     const params: unknown[] = [low, high];

@@ -11,6 +11,7 @@ import { exportName, exportText } from '../export.ts';
 import { maskRecord } from '../masking.ts';
 import type { App, RouteContext } from '../parts.ts';
 import { mayRead, queryFor, recordsQuery, searchFields } from '../record-query.ts';
+import { pageText } from '../record-text.ts';
 import { sights } from '../rights.ts';
 
 const byId = Type.Object({ id: Type.String({ maxLength: 64 }) }, { additionalProperties: false });
@@ -38,11 +39,10 @@ export function recordRoutes(app: App, { parts }: RouteContext): void {
         response: { 200: recordsPage },
       },
     },
-    (request) => {
+    (request, reply) => {
       const caller = callerOf(request);
       const page = journal.read(queryFor(request.query, caller, clock.now(), zone()));
-      const { mask } = sights[caller.role];
-      return mask === 'none' ? page : { ...page, items: page.items.map((record) => maskRecord(record, mask)) };
+      return reply.type('application/json; charset=utf-8').send(pageText(page, sights[caller.role].mask));
     },
   );
 
