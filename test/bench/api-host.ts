@@ -13,6 +13,7 @@ export interface ApiUp {
   readonly bare: number;
 }
 
+export const PAGE = '/api/v1/records?limit=20&order=desc';
 const RECORDS = 5000;
 const HOST = '127.0.0.1';
 
@@ -32,6 +33,8 @@ if (import.meta.main) {
   const { port } = await gateway.api.listen();
   const app = Fastify();
   app.get('/', () => ({ ok: true }));
+  const page: unknown = (await gateway.call('GET', PAGE, { as: 'auditor' })).json();
+  app.get('/page', () => page);
   const bare = Number(new URL(await app.listen({ host: HOST, port: 0 })).port);
   process.send?.({ page: port, cookie, bare } satisfies ApiUp);
   process.once('disconnect', () => {
