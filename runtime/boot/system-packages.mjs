@@ -8,6 +8,8 @@ import { words } from './words.mjs';
 const NEEDED = [
   'chromium',
   'fonts-noto-cjk',
+  'gcc',
+  'libc6-dev',
   'mbpoll',
   'mosquitto',
   'mosquitto-clients',

@@ -42,6 +42,11 @@ const verbs = {
     const bench = ['--disable-warning=ExperimentalWarning', 'test/bench/run.ts', ...args];
     return underSignals(() => runVisibly(node, bench, { cwd: ROOT, env }));
   },
+  async faults(args) {
+    const { node, env } = await prepared(provideSystemPackages);
+    const faults = ['--disable-warning=ExperimentalWarning', 'test/faults/run.ts', ...args];
+    return underSignals(() => runVisibly(node, faults, { cwd: ROOT, env }));
+  },
 };
 
 /**

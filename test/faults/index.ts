@@ -1,5 +1,6 @@
 /** Every trial, in the order in which `npm run faults` carries them out. */
+import { harness } from './harness.ts';
 import { powerCut } from './power-cut.ts';
 import type { Trial } from './trial.ts';
 
-export const trials: readonly Trial[] = [powerCut];
+export const trials: readonly Trial[] = [harness, powerCut];

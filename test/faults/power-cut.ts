@@ -131,7 +131,7 @@ export const powerCut: Trial = {
         const where = `life ${life + 1}, cut before step ${cut} of ${steps.length} (${steps[cut]?.what ?? 'end'} ${steps[cut]?.path ?? ''}), luck ${luck}`;
         next = await within(left, async (directory) => {
           const opened = await checkJournal(directory, known).catch((error: unknown) => {
-            if (error instanceof Broken) throw new Broken(error.promise, `${error.message} [${where}]`);
+            if (error instanceof Broken) throw new Broken(error.promise, `${error.detail} [${where}]`);
             throw new Broken('R8', `the journal does not open: ${String(error)} [${where}]`);
           });
           slowest = Math.max(slowest, opened.openMs);

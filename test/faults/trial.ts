@@ -26,11 +26,13 @@ export interface Trial {
 /** A promise did not hold. */
 export class Broken extends Error {
   readonly promise: string;
+  readonly detail: string;
 
   constructor(promise: string, detail: string) {
     super(`${promise}: ${detail}`);
     this.name = 'Broken';
     this.promise = promise;
+    this.detail = detail;
   }
 }
 

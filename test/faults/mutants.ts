@@ -1,0 +1,79 @@
+/** Bugs to plant: each breaks one promise in one place of the gateway's own text, and names the trial that must notice. */
+
+interface Edit {
+  readonly file: string;
+  /** Stands exactly once in the file. */
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface Mutant {
+  readonly id: string;
+  readonly about: string;
+  /** The trial meant for it, and the promises it may find broken. */
+  readonly trial: string;
+  readonly promises: readonly string[];
+  readonly edits: readonly Edit[];
+}
+
+const WRITER = 'runtime/journal/writer.ts';
+
+export const mutants: readonly Mutant[] = [
+  {
+    id: 'ack-before-commit',
+    about: 'the writer answers before COMMIT',
+    trial: 'power-cut',
+    promises: ['R1', 'R2'],
+    edits: [
+      { file: WRITER, from: '      commit.run();\n', to: '' },
+      {
+        file: WRITER,
+        from: 'port.postMessage(run(message.batch));',
+        to: 'port.postMessage(run(message.batch));\n    if (db.inTransaction) commit.run();',
+      },
+    ],
+  },
+  {
+    id: 'sequence-reused',
+    about: 'the last number is given again after a start',
+    trial: 'power-cut',
+    promises: ['R2', 'R3', 'R4'],
+    edits: [
+      { file: WRITER, from: 'let seq = readSeq();', to: 'let seq = Math.max(0, readSeq() - 1);' },
+      { file: WRITER, from: "'INSERT INTO record VALUES", to: "'INSERT OR REPLACE INTO record VALUES" },
+    ],
+  },
+  {
+    id: 'synchronous-normal',
+    about: 'SQLite flushes at checkpoints only',
+    trial: 'power-cut',
+    promises: ['R1', 'R2'],
+    edits: [
+      { file: 'runtime/journal/schema.ts', from: "'synchronous = FULL'", to: "'synchronous = NORMAL'" },
+      { file: WRITER, from: 'const SYNCHRONOUS_FULL = 2;', to: 'const SYNCHRONOUS_FULL = 1;' },
+    ],
+  },
+  {
+    id: 'synchronous-off',
+    about: 'SQLite never flushes',
+    trial: 'power-cut',
+    promises: ['R1', 'R2', 'R8'],
+    edits: [
+      { file: 'runtime/journal/schema.ts', from: "'synchronous = FULL'", to: "'synchronous = OFF'" },
+      { file: WRITER, from: 'const SYNCHRONOUS_FULL = 2;', to: 'const SYNCHRONOUS_FULL = 0;' },
+    ],
+  },
+  {
+    id: 'epoch-kept',
+    about: 'a lost database is begun again in the old epoch',
+    trial: 'power-cut',
+    promises: ['R4'],
+    edits: [
+      {
+        file: 'runtime/journal/identity.ts',
+        from: 'sameGateway ? before.epoch : 0) + 1,',
+        to: 'sameGateway ? before.epoch : 0) || 1,',
+      },
+    ],
+  },
+];
