@@ -22,20 +22,23 @@ export interface Peer extends AsyncDisposable {
   readonly port: number;
   /** SIGKILL: nothing is said, nothing is saved. */
   kill(): Promise<void>;
+  /** In order: what it has acknowledged and the sessions of its clients are saved first. */
+  stop(): Promise<void>;
   /** Again on the same port, with what its store had kept. */
   start(): Promise<void>;
 }
 
 async function peer(port: number, directory: string, command: string, args: readonly string[]): Promise<Peer> {
   let child: ChildProcess | undefined;
-  const kill = async () => {
+  const end = async (signal: NodeJS.Signals) => {
     const running = child;
     child = undefined;
     if (!running || running.exitCode !== null || running.signalCode !== null) return;
     const gone = once(running, 'exit');
-    running.kill('SIGKILL');
+    running.kill(signal);
     await gone;
   };
+  const kill = () => end('SIGKILL');
   const start = async () => {
     child = spawn(command, args, { stdio: 'ignore' });
     await answers(port, 10_000);
@@ -44,6 +47,7 @@ async function peer(port: number, directory: string, command: string, args: read
   return {
     port,
     kill,
+    stop: () => end('SIGTERM'),
     start,
     async [Symbol.asyncDispose]() {
       await kill();
@@ -72,6 +76,7 @@ export async function startMosquitto(...more: string[]): Promise<Peer> {
   const directory = mkdtempSync(join(tmpdir(), 'gh-mosquitto-'));
   const file = join(directory, 'mosquitto.conf');
   const lines = [`listener ${port} 127.0.0.1`, 'max_queued_messages 0', ...more];
+  lines.push('persistence true', `persistence_location ${directory}/`);
   if (!more.some((line) => line.startsWith('password_file'))) lines.push('allow_anonymous true');
   if (process.getuid?.() === 0) lines.push('user root');
   writeFileSync(file, `${lines.join('\n')}\n`);
