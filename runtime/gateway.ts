@@ -162,9 +162,7 @@ async function openBroker(
       log: log.child({ part: 'broker' }),
       clock: systemClock,
       devices: { exists: (id) => inventory.device(id) !== undefined, secretOf: (id) => inventory.secretOf(id) },
-      async onMessage(device, topic, body) {
-        await host.pushed(device, { topic, body });
-      },
+      onMessage: (device, topic, body, done) => host.take(device, { topic, body }, done),
       onRefused(refusal) {
         journal
           .append({

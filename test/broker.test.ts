@@ -30,8 +30,9 @@ async function start(options: Partial<BrokerOptions> = {}) {
     log: silentLog,
     clock: systemClock,
     devices: { exists: (id) => Object.hasOwn(secrets, id), secretOf: (id) => secretOf(id) },
-    async onMessage(device, topic, payload) {
+    onMessage(device, topic, payload, done) {
       messages.push({ device, topic, payload: Buffer.from(payload).toString() });
+      done();
     },
     onConnect: (device) => life.push(`+${device}`),
     onDisconnect: (device) => life.push(`-${device}`),
@@ -92,18 +93,15 @@ const publishPacket = (topic: string | Buffer, payload: string | Buffer, id = 1)
 describe('a device that keeps the rules', () => {
   test('R1 gets its PUBACK only after the message is stored', async () => {
     const store = Promise.withResolvers<void>();
-    const { messages } = await start({ onMessage: () => store.promise });
+    await start({ onMessage: (_device, _topic, _payload, done) => void store.promise.then(() => done()) });
     const { socket, received } = raw();
     socket.write(connectPacket('smoke-1'));
     await vi.waitFor(() => expect(Buffer.concat(received)).toEqual(Buffer.from([0x20, 2, 0, 0])));
     socket.write(publishPacket(EVENT, '{}', 7));
-    socket.write(Buffer.from([0xc0, 0])); // a ping, which is answered in turn
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(Buffer.concat(received)).toHaveLength(4);
+    socket.write(Buffer.from([0xc0, 0])); // a ping, which does not wait for the disk
+    await vi.waitFor(() => expect(Buffer.concat(received).subarray(4)).toEqual(Buffer.from([0xd0, 0])));
     store.resolve();
-    await vi.waitFor(() => expect(Buffer.concat(received).subarray(4)).toContain(0x40));
-    expect(Buffer.concat(received).subarray(4, 8)).toEqual(Buffer.from([0x40, 2, 0, 7]));
-    expect(messages).toEqual([]);
+    await vi.waitFor(() => expect(Buffer.concat(received).subarray(6)).toEqual(Buffer.from([0x40, 2, 0, 7])));
   });
 
   test('a foreign client delivers with QoS 1, and both its coming and its going are told', async () => {
@@ -124,6 +122,14 @@ describe('a device that keeps the rules', () => {
     expect(await pub(...as('smoke-1'), '-t', 'vendor/a1b2/report', '-m', '1')).toMatchObject({ code: 0 });
     await pub(...as('smoke-2'), '-t', 'vendor/a1b2/report', '-m', '2');
     expect(messages.map((message) => message.payload)).toEqual(['1']);
+  });
+
+  test('messages at QoS 0, 1 and 2 arrive, the last two with their answers', async () => {
+    const { messages } = await start();
+    const device = await mqtt.connectAsync({ host: '127.0.0.1', port: broker.port, ...login('smoke-1') });
+    closing.push(() => device.end(true));
+    for (const qos of [0, 1, 2] as const) await device.publishAsync(EVENT, `qos ${qos}`, { qos });
+    expect(messages.map((message) => message.payload)).toEqual(['qos 0', 'qos 1', 'qos 2']);
   });
 
   test('a retained message is delivered once and not kept', async () => {
@@ -174,7 +180,7 @@ describe('a device that keeps the rules', () => {
       log: silentLog,
       clock: systemClock,
       devices: { exists: () => false, secretOf: () => undefined },
-      onMessage: async () => {},
+      onMessage: () => undefined,
     });
     await expect(open).rejects.toMatchObject({ code: 'config.invalid' });
   });
@@ -370,6 +376,48 @@ describe('input limits', () => {
     expect(refusals[0]).toMatchObject({ reason: 'keepalive', device: 'smoke-1' });
   });
 
+  test('silence of one and a half keep-alives ends the connection, and any packet is a sign of life', async () => {
+    const clock = manualClock();
+    const { life } = await start({ clock });
+    const { socket, closed, received } = raw();
+    socket.write(connectPacket('smoke-1', secrets['smoke-1'], 10));
+    await vi.waitFor(() => expect(life).toEqual(['+smoke-1']));
+    for (let n = 1; n <= 3; n++) {
+      await clock.advance(14_000);
+      socket.write(publishPacket(EVENT, 'alive', n));
+      await vi.waitFor(() => expect(Buffer.concat(received)).toHaveLength(4 + 4 * n));
+    }
+    expect(life).toEqual(['+smoke-1']);
+    await clock.advance(17_000);
+    await closed;
+    await vi.waitFor(() => expect(life).toEqual(['+smoke-1', '-smoke-1']));
+  });
+
+  test('what the journal has not taken yet is bounded: a device that goes on sending waits in its own socket', async () => {
+    const waiting: (() => void)[] = [];
+    await start({
+      onMessage: (_device, _topic, _payload, done) => waiting.push(done),
+      limits: { messagesPerSecond: 1e6 },
+    });
+    const { socket, received } = raw();
+    socket.write(connectPacket('smoke-1'));
+    await vi.waitFor(() => expect(Buffer.concat(received)).toHaveLength(4));
+    const count = 2000;
+    for (let n = 1; n <= count; n++) socket.write(publishPacket(EVENT, 'x'.repeat(1000), n));
+    let answered = 0;
+    let most = 0;
+    while (answered < count) {
+      await vi.waitFor(() => expect(waiting.length).toBeGreaterThan(0));
+      most = Math.max(most, waiting.length);
+      for (const done of waiting.splice(0)) {
+        done();
+        answered++;
+      }
+    }
+    expect(most).toBeLessThan(200); // what one read of a socket brings, and the 64 that stop the next
+    await vi.waitFor(() => expect(Buffer.concat(received)).toHaveLength(4 + 4 * count));
+  });
+
   test('a flood is slowed down to the rate in its order, and one that goes on is cut off', async () => {
     const clock = manualClock();
     const { messages, refusals } = await start({ clock, limits: { messagesPerSecond: 50 } });
@@ -397,9 +445,9 @@ describe('storing fails', () => {
     let full = true;
     const stored: string[] = [];
     await start({
-      async onMessage(_device, _topic, payload) {
-        if (full) throw new GatehouseError('journal.full', 'no space');
-        stored.push(Buffer.from(payload).toString());
+      onMessage(_device, _topic, payload, done) {
+        if (!full) stored.push(Buffer.from(payload).toString());
+        done(full ? new GatehouseError('journal.full', 'no space') : undefined);
       },
     });
     const first = raw();
@@ -413,9 +461,7 @@ describe('storing fails', () => {
 
   test('a message that can never be stored is acknowledged, or it would come for ever', async () => {
     await start({
-      async onMessage() {
-        throw new GatehouseError('driver.frame', 'not JSON');
-      },
+      onMessage: (_device, _topic, _payload, done) => done(new GatehouseError('driver.frame', 'not JSON')),
     });
     expect(await pub(...as('smoke-1'), '-t', EVENT, '-m', '{half')).toMatchObject({ code: 0 });
   });

@@ -11,6 +11,8 @@ export interface OwnTopics {
 export const noOwnTopics: OwnTopics = { publish: [], subscribe: [] };
 
 export interface TopicRules {
+  /** Topics of the way up, which only the gateway itself is meant to hear. */
+  readonly up: readonly string[];
   mayPublish(topic: string): boolean;
   maySubscribe(filter: string): boolean;
 }
@@ -39,6 +41,7 @@ export function topicRules(device: string, own: OwnTopics = noOwnTopics): TopicR
   const publish = new Set([`${base}/up/telemetry`, `${base}/up/event`, ...own.publish.filter(isPlainTopic)]);
   const subscribe = new Set([`${base}/down/#`, ...own.subscribe.filter(isPlainTopic)]);
   return {
+    up: [...publish].filter((topic) => topic.startsWith(`${base}/up/`) || !topic.startsWith('gatehouse/')),
     mayPublish: (topic) => publish.has(topic),
     maySubscribe: (filter) => subscribe.has(filter) || (filter.startsWith(`${base}/down/`) && isPlainTopic(filter)),
   };

@@ -8,6 +8,7 @@ import { ModbusSimulator, RelayBoard, table } from '../../drivers/modbus/simulat
 import { type Alarms, createAlarms, schema } from '../alarms/alarms.ts';
 import { systemClock } from '../clock.ts';
 import type { JournalRecord } from '../contracts/record.ts';
+import { GatehouseError } from '../errors.ts';
 import { Journal } from '../journal/journal.ts';
 import { silentLog } from '../log.ts';
 import { openEvidence } from './evidence.ts';
@@ -193,4 +194,75 @@ test('a value outside its contract is not recorded as one; it is counted and tol
     ['smokeDetected', false],
   ]);
   expect(journal.read({ kind: ['state'], name: 'rejected' }).items).toHaveLength(1);
+});
+
+const detector = {
+  id: 'smoke-1',
+  scenario: 'smoke-alarm',
+  role: 'detector',
+  zone: 'b3-1',
+  profile: profile('gatehouse/smoke-mqtt'),
+  address: {},
+};
+const UP = 'gatehouse/devices/smoke-1/up';
+const says = (channel: 'telemetry' | 'event', message: object) => ({
+  topic: `${UP}/${channel}`,
+  body: Buffer.from(JSON.stringify(message)),
+});
+const taken = (message: { topic: string; body: Uint8Array }, device = 'smoke-1') =>
+  new Promise<unknown>((resolve) => host.take(device, message, resolve));
+
+test('R1 what comes over the broker in one turn is committed together, in its order, before any of it is answered', async () => {
+  host.attach(detector);
+  const batches: string[][] = [];
+  journal.onCommit((records) => batches.push(records.map((one) => `${one.name} ${JSON.stringify(one.data)}`)));
+  const before = journal.head().seq;
+  const heads: number[] = [];
+  const answers = [
+    says('telemetry', { smoke: 1 }),
+    says('telemetry', { smoke: 2, battery: 90 }),
+    says('telemetry', { smoke: 2 }), // nothing new, and not answered before what it repeats
+    says('event', { name: 'self-test', data: { passed: true } }),
+    { topic: `${UP}/telemetry`, body: Buffer.from('{"smoke":') },
+  ].map((message) => taken(message).finally(() => heads.push(journal.head().seq - before)));
+  expect(journal.head().seq).toBe(before);
+  expect(await Promise.all(answers)).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    expect.objectContaining({ code: 'driver.frame' }),
+  ]);
+  const written = batches.flat();
+  expect(written.slice(0, 5)).toEqual([
+    'link {"state":"online"}',
+    'smoke 1',
+    'smoke 2',
+    'battery 90',
+    'self-test {"passed":true}',
+  ]);
+  expect(written[5]).toContain('rejected');
+  expect(Math.min(...heads)).toBeGreaterThanOrEqual(4);
+});
+
+test('R1 a reading the disk refused is news when it is said again, and what repeated it meanwhile is not answered', async () => {
+  host.attach(detector);
+  expect(await taken(says('telemetry', { smoke: 1 }))).toBeUndefined();
+  const commit = journal.commit.bind(journal);
+  let refusals = 1;
+  const refusing: Journal['commit'] = (unit) =>
+    refusals-- > 0 ? Promise.reject(new GatehouseError('journal.full', 'no space')) : commit(unit);
+  Object.assign(journal, { commit: refusing });
+  const first = taken(says('telemetry', { smoke: 5 }));
+  await new Promise<void>((resolve) => setImmediate(resolve)); // the first turn is over, its refusal not yet told
+  const again = taken(says('telemetry', { smoke: 5 }));
+  expect(await first).toMatchObject({ code: 'journal.full' });
+  await again;
+  expect(await taken(says('telemetry', { smoke: 5 }))).toBeUndefined();
+  const values = journal.read({ name: 'smoke' }).items.map((one) => one.data);
+  expect(values.filter((value) => value === 5)).toHaveLength(1);
+});
+
+test('an unknown device over the broker is told apart', async () => {
+  expect(await taken(says('telemetry', { smoke: 1 }), 'nobody')).toMatchObject({ code: 'device.not_found' });
 });

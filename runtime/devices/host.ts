@@ -28,6 +28,7 @@ import { uuidv7 } from '../journal/uuid.ts';
 import type { Log } from '../log.ts';
 import type { Evidence } from './evidence.ts';
 import { createRepeats, type Repeats } from './repeats.ts';
+import { createTurn, type Settled } from './turn.ts';
 
 /** A device of the inventory, resolved through its profile. */
 export interface HostedDevice {
@@ -55,6 +56,11 @@ export interface DeviceHost extends Pick<Outputs, 'command' | 'read'> {
     device: string,
     message: { body: Uint8Array; contentType?: string; topic?: string },
   ): Promise<Message['answer']>;
+  /**
+   * The same for the device broker, which has no answer to give: `settled` is called once, with what `pushed` would throw
+   * if there is something. What comes in one turn is committed together.
+   */
+  take(device: string, message: { body: Uint8Array; topic: string }, settled: Settled): void;
   /** What a driver says to something it cannot read; never lets anybody in. */
   refusal(device: string): Message['answer'];
   close(): Promise<void>;
@@ -77,8 +83,19 @@ interface Hosted {
   heard: number;
   /** Last recorded values, so that only changes are recorded. */
   readonly recorded: Map<string, { value: Scalar; quality: string; at: number }>;
+  /** Messages of this device that are not durable yet, and how often one could not be made so. */
+  pending: number;
+  failures: number;
+  readonly points: Map<string, Point>;
   readonly repeats: Repeats;
   readonly rejected: Map<string, { count: number; at: number }>;
+}
+
+/** What the contract and the profile say about one point of a device. */
+interface Point {
+  /** Undefined: no such point in the contract. */
+  readonly validator: Validator | undefined;
+  readonly deadband: number;
 }
 
 /** An unchanged value is recorded again after this long, so a chart has points and a platform a sign of life. */
@@ -91,11 +108,22 @@ const REJECTED_MS = 60_000;
 /** Wait so long for a device that has just been attached before calling it offline. */
 const FIRST_SIGN_MS = 15_000;
 
+function changed(before: Scalar, value: Scalar, deadband: number): boolean {
+  if (typeof value === 'number' && typeof before === 'number') return Math.abs(value - before) > deadband;
+  return value !== before;
+}
+
 export function createHost({ journal, alarms, evidence, driverOf, clock, log }: Parts): DeviceHost {
   const hosted = new Map<string, Hosted>();
   const links = new Map<string, Link>();
   const onLine = new Map<string, Set<string>>();
   const validators = new Map<string, Validator>();
+  const turn = createTurn(journal);
+  /** In the order things were said: what the turn has gathered comes before it. */
+  const commit: Journal['commit'] = (unit) => {
+    turn.flush();
+    return journal.commit(unit);
+  };
 
   const find = (id: string): Hosted => {
     const found = hosted.get(id);
@@ -117,11 +145,21 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
   const note = (promise: Promise<unknown>) =>
     promise.catch((error: unknown) => log.error({ err: error }, 'a device fact could not be recorded'));
 
+  function pointOf({ device, points }: Hosted, name: string): Point {
+    const known = points.get(name);
+    if (known) return known;
+    const schema = scenarioOf(device.scenario)?.telemetry[name];
+    const point = {
+      validator: schema && validatorOf(`${device.scenario}/${name}`, schema),
+      deadband: device.profile.points[name]?.deadband ?? 0,
+    };
+    if (schema) points.set(name, point);
+    return point;
+  }
+
   /** Why a value does not fit the contract; undefined if it does. */
-  function misfit({ device }: Hosted, { point, value }: Reading): string | undefined {
-    const schema = scenarioOf(device.scenario)?.telemetry[point];
-    if (!schema) return 'no such point in the contract';
-    const validator = validatorOf(`${device.scenario}/${point}`, schema);
+  function misfit({ validator }: Point, value: Scalar): string | undefined {
+    if (!validator) return 'no such point in the contract';
     return validator.Check(value)
       ? undefined
       : validator
@@ -132,35 +170,25 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
 
   function draftsOf(entry: Hosted, readings: readonly Reading[]): Draft[] {
     const drafts: Draft[] = [];
+    const now = clock.mono();
     for (const reading of readings) {
-      const bad = reading.quality === 'bad';
-      const why = bad ? undefined : misfit(entry, reading);
+      const { point, value, quality = 'good', at } = reading;
+      const known = pointOf(entry, point);
+      const why = quality === 'bad' ? undefined : misfit(known, value);
       if (why !== undefined) {
         drafts.push(...rejection(entry, reading, why));
         continue;
       }
-      if (!isNews(entry, reading)) continue;
-      entry.recorded.set(reading.point, { value: reading.value, quality: reading.quality ?? 'good', at: clock.mono() });
-      drafts.push({
-        lane: typeof reading.value === 'number' ? 'L3' : 'L2',
-        kind: 'telemetry',
-        scenario: entry.device.scenario,
-        device: entry.device.id,
-        name: reading.point,
-        data: reading.value,
-        quality: reading.quality ?? 'good',
-        ...(reading.at === undefined ? {} : { at: reading.at }),
-      });
+      const last = entry.recorded.get(point);
+      if (last && last.quality === quality && now - last.at < REPEAT_MS && !changed(last.value, value, known.deadband))
+        continue;
+      entry.recorded.set(point, { value, quality, at: now });
+      const { scenario, id } = entry.device;
+      const lane = typeof value === 'number' ? 'L3' : 'L2';
+      const draft: Draft = { lane, kind: 'telemetry', scenario, device: id, name: point, data: value, quality };
+      drafts.push(at === undefined ? draft : { ...draft, at });
     }
     return drafts;
-  }
-
-  function isNews(entry: Hosted, { point, value, quality = 'good' }: Reading): boolean {
-    const last = entry.recorded.get(point);
-    if (!last || last.quality !== quality || clock.mono() - last.at >= REPEAT_MS) return true;
-    const deadband = entry.device.profile.points[point]?.deadband ?? 0;
-    if (typeof value === 'number' && typeof last.value === 'number') return Math.abs(value - last.value) > deadband;
-    return value !== last.value;
   }
 
   function rejection(entry: Hosted, reading: Pick<Reading, 'point' | 'value'>, why: string): Draft[] {
@@ -208,7 +236,7 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
             ...(reason === undefined ? {} : { data: { reason } }),
           })
         : alarms.planClear(device.id, 'offline', id, 'system:devices');
-    void note(journal.commit({ records: [record, ...(unit.records ?? [])], writes: unit.writes ?? [] }));
+    void note(commit({ records: [record, ...(unit.records ?? [])], writes: unit.writes ?? [] }));
     if (state === 'offline') entry.recorded.clear(); // what it says after its return is news
   }
 
@@ -218,7 +246,10 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
       if (!entry) return;
       setLink(entry, 'online');
       const drafts = draftsOf(entry, readings);
-      if (drafts.length > 0) void note(journal.append(...drafts));
+      if (drafts.length > 0) {
+        const outcome = begin(entry);
+        void note(commit({ records: drafts }).then(() => outcome(), outcome));
+      }
     },
     online(id: string) {
       const entry = hosted.get(id);
@@ -269,6 +300,28 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
     };
   }
 
+  /**
+   * A message of this device is on its way to the disk. What could not be stored was never said: the same value said again
+   * is news, and what was said meanwhile and left out as known is not stored either.
+   *
+   * @returns to be told how it ended; says what that means for the message.
+   */
+  function begin(entry: Hosted): (error?: unknown) => unknown {
+    const { failures } = entry;
+    entry.pending++;
+    return (error) => {
+      entry.pending--;
+      if (error !== undefined) {
+        entry.failures++;
+        entry.recorded.clear();
+        return error;
+      }
+      return entry.failures === failures
+        ? undefined
+        : new GatehouseError('journal.write', `${entry.device.id}: what came before was not stored`);
+    };
+  }
+
   async function accept(entry: Hosted, message: Message): Promise<void> {
     const { repeats } = entry;
     const fresh = message.events.filter((event) => event.key === undefined || !repeats.isRepeat(event.key));
@@ -284,12 +337,53 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
         return eventDraft(entry, event, pictures[0]?.hash);
       });
       const drafts = [...draftsOf(entry, message.readings), ...events];
-      if (drafts.length > 0) await journal.commit({ records: drafts, writes: repeats.writes(keys) });
+      // Without anything new it is durable once what came before it is.
+      if (drafts.length > 0 || entry.pending > 0) {
+        const outcome = begin(entry);
+        const failed = await commit({ records: drafts, writes: repeats.writes(keys) }).then(() => outcome(), outcome);
+        if (failed !== undefined) throw failed;
+      }
       await Promise.all(kept);
     } catch (error) {
       for (const key of keys) repeats.forget(key);
       throw error;
     }
+  }
+
+  /** @throws GatehouseError `device.not_found`, `push.unreadable` */
+  function speaker(id: string): { readonly entry: Hosted; readonly driver: MessageDriver } {
+    const entry = find(id);
+    if (entry.driver.kind === 'message') return { entry, driver: entry.driver };
+    throw new GatehouseError('push.unreadable', `${id} is not a device that pushes`);
+  }
+
+  /** One unreadable message a minute is told about. */
+  const unreadable = (entry: Hosted, error: unknown): Draft[] =>
+    error instanceof GatehouseError && UNREADABLE.includes(error.code)
+      ? rejection(entry, { point: 'message', value: error.code }, error.message)
+      : [];
+
+  async function acceptOrTell(entry: Hosted, read: () => Message): Promise<Message['answer']> {
+    try {
+      const message = read();
+      setLink(entry, 'online');
+      await accept(entry, message);
+      return message.answer;
+    } catch (error) {
+      const told = unreadable(entry, error);
+      if (told.length > 0) await commit({ records: told });
+      throw error;
+    }
+  }
+
+  /** Readings alone, the many: without a promise for each. */
+  function gather(entry: Hosted, drafts: readonly Draft[], settled: Settled): void {
+    if (drafts.length === 0 && entry.pending === 0) {
+      settled();
+      return;
+    }
+    const outcome = begin(entry);
+    turn.add(drafts, (error) => settled(outcome(error)));
   }
 
   const stopWatching = every(clock, SILENCE_CHECK_MS, () => {
@@ -316,6 +410,9 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
         view: { state: 'unknown', since: clock.now() },
         heard: clock.mono(),
         recorded: new Map(),
+        pending: 0,
+        failures: 0,
+        points: new Map(),
         repeats: createRepeats(journal, clock, device.id),
         rejected: new Map(),
       };
@@ -340,21 +437,27 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
     },
     view: (id) => hosted.get(id)?.view ?? { state: 'unknown', since: 0 },
     async pushed(id, message) {
-      const entry = find(id);
-      if (entry.driver.kind !== 'message')
-        throw new GatehouseError('push.unreadable', `${id} is not a device that pushes`);
+      const { entry, driver } = speaker(id);
+      return acceptOrTell(entry, () => driver.decode(entry.device.profile, message));
+    },
+    take(id, message, settled) {
+      let entry: Hosted | undefined;
+      let decoded: Message;
       try {
-        const decoded = (entry.driver satisfies MessageDriver).decode(entry.device.profile, message);
-        setLink(entry, 'online');
-        await accept(entry, decoded);
-        return decoded.answer;
+        const found = speaker(id);
+        entry = found.entry;
+        decoded = found.driver.decode(entry.device.profile, message);
       } catch (error) {
-        if (error instanceof GatehouseError && UNREADABLE.includes(error.code)) {
-          const told = rejection(entry, { point: 'message', value: error.code }, error.message);
-          if (told.length > 0) await journal.append(...told);
-        }
-        throw error;
+        if (entry) gather(entry, unreadable(entry, error), (failed) => settled(failed ?? error));
+        else settled(error);
+        return;
       }
+      if (decoded.events.length > 0) {
+        acceptOrTell(entry, () => decoded).then(() => settled(), settled);
+        return;
+      }
+      setLink(entry, 'online');
+      gather(entry, draftsOf(entry, decoded.readings), settled);
     },
     refusal(id) {
       const driver = hosted.get(id)?.driver;

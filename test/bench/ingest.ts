@@ -73,9 +73,7 @@ async function ours(): Promise<number> {
     log,
     clock,
     devices: { exists: (id) => inventory.device(id) !== undefined, secretOf: (id) => inventory.secretOf(id) },
-    async onMessage(device, topic, body) {
-      await host.pushed(device, { topic, body });
-    },
+    onMessage: (device, topic, body, done) => host.take(device, { topic, body }, done),
     limits: { messagesPerSecond: 1e9 },
   });
   try {
