@@ -48,6 +48,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'runtime/devices/',
     ...BASE,
   ],
+  'runtime/backup/': [CONTRACTS, JOURNAL, ...BASE],
   'runtime/broker': BASE,
   'runtime/uplink/': [CONTRACTS, JOURNAL, 'runtime/broker/', 'runtime/commands/', 'runtime/devices/', ...BASE],
   // Node-RED's process and its nodes know the gateway only by its API.

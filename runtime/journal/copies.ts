@@ -1,6 +1,8 @@
 /** Copies of a database's tables and looks at whole files; safe on files of which nothing is known. */
 import Database from 'better-sqlite3';
+import { formatPosition } from '../contracts/record.ts';
 import { reasonOf } from '../errors.ts';
+import { epochOf, seqOf } from './schema.ts';
 
 /** Records and what is made from them. Everything else is configuration and state: small, and what a gateway needs to go on. */
 const RECORDS = new Set(['record', 'rollup', 'rollup_head', 'segment', 'posting', 'removal']);
@@ -125,6 +127,36 @@ export async function copyWhole(file: string, to: string): Promise<void> {
   const db = new Database(file, { readonly: true });
   try {
     await db.backup(to, { progress: () => 0x7fff_ffff });
+  } finally {
+    db.close();
+  }
+}
+
+export interface DatabaseFacts {
+  readonly schema: number;
+  readonly epoch: number;
+  /** First and last place of its records, `epoch:seq`; absent if it has none. */
+  readonly first?: string;
+  readonly last?: string;
+}
+
+/** What a manifest says of a database of ours. */
+export function factsOf(file: string): DatabaseFacts {
+  const db = new Database(file, { readonly: true });
+  try {
+    const range = db
+      .prepare<[], { low: number | null; high: number | null }>(
+        'SELECT (SELECT min(pos) FROM record) AS low, (SELECT max(pos) FROM record) AS high',
+      )
+      .get();
+    const epoch = db.prepare<[], { value: string }>(`SELECT value FROM meta WHERE key = 'epoch'`).get();
+    const place = (pos: number) => formatPosition({ epoch: epochOf(pos), seq: seqOf(pos) });
+    return {
+      schema: Number(db.pragma('user_version', { simple: true })),
+      epoch: Number(epoch?.value),
+      ...(range?.low == null ? {} : { first: place(range.low) }),
+      ...(range?.high == null ? {} : { last: place(range.high) }),
+    };
   } finally {
     db.close();
   }

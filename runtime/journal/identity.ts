@@ -264,6 +264,27 @@ const moveDatabase = (from: string, to: string): void => {
   flushFolder(join(to, '..'));
 };
 
+/**
+ * Marks a database as taken from an archive: the next start begins a new epoch and says where it came from.
+ * @throws Error if it names no gateway
+ */
+export function markRestored(file: string, archive: string): Identity {
+  const db = new Database(file);
+  try {
+    db.pragma('synchronous = FULL');
+    const meta = db.prepare<[string], { value: string }>('SELECT value FROM meta WHERE key = ?');
+    const identity = { gateway: meta.get('gateway')?.value ?? '', epoch: Number(meta.get('epoch')?.value) };
+    if (identity.gateway === '' || !(identity.epoch > 0)) throw new Error(`${file} names no gateway`);
+    db.transaction(() => {
+      putMeta(db, { restored: archive });
+      db.exec(`DELETE FROM meta WHERE key = 'begun'`);
+    })();
+    return identity;
+  } finally {
+    db.close();
+  }
+}
+
 /** The first record of an epoch. @param lastKnown the last place before it, `epoch:seq` */
 export function epochDraft(directory: string, start: Start, lastKnown: string | undefined): Draft {
   const { reason, fault, quarantine, takenOver, archive } = start;

@@ -1,0 +1,175 @@
+/**
+ * Backups of a running gateway: every day, after every new epoch, and when somebody asks (reliability.md section 7). The
+ * copy runs beside the records on the journal's own connection, everything else on a thread of its own.
+ */
+import { randomUUID } from 'node:crypto';
+import { statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Clock, every } from '../clock.ts';
+import { formatPosition } from '../contracts/record.ts';
+import { GatehouseError, reasonOf } from '../errors.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Log } from '../log.ts';
+import { runJob } from './job.ts';
+import { boxKey, readRecovery, recoveryOf, rememberRecovery } from './keys.ts';
+import type { Header } from './seal.ts';
+import { folderOf, freeName, isName, prepareShelf, type Shelved, shelved, tidyShelf } from './shelf.ts';
+
+type Kind = Header['kind'];
+export interface BackupOptions {
+  readonly directory: string;
+  readonly journal: Pick<Journal, 'gateway' | 'epoch' | 'head' | 'chore' | 'space' | 'append' | 'started'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly version: string;
+  /** The clock can be trusted: only then is an old archive removed (T5). */
+  readonly trusted?: () => boolean;
+  /** Raises and clears the alarm of a backup that failed. */
+  readonly report: (fault: string | undefined) => Promise<unknown>;
+}
+export interface Wish {
+  readonly kind?: Kind | undefined;
+  readonly passphrase?: string | undefined;
+  /** Every later archive can be opened with it as well. */
+  readonly remember?: boolean | undefined;
+}
+
+const DAY_MS = 24 * 3600_000;
+const LOOK_MS = 10 * 60_000;
+/** Not among the first things a started gateway does. */
+const FIRST_LOOK_MS = 2 * 60_000;
+const KEEP = 7;
+/** Part of the partition that seven archives may take. */
+const SHARE = 0.1;
+const SPARE_BYTES = 256 << 20;
+const MAX_FULL = 4 * 2 ** 30;
+
+export interface Backups {
+  /** @throws GatehouseError `backup.busy`, `backup.room`, `backup.passphrase`, `journal.*` */
+  make(wish: Wish, actor: string): Promise<Shelved>;
+  list(): Shelved[];
+  /** The file of an archive. @throws GatehouseError `backup.not_found` */
+  file(name: string): { path: string; bytes: number };
+  running(): boolean;
+  /** One being made is given up; the next start removes what is left of it. */
+  stop(): Promise<void>;
+}
+
+export function createBackups(options: BackupOptions): Backups {
+  const { directory, journal, clock, log, version, report } = options;
+  const secrets = join(directory, 'secrets');
+  prepareShelf(directory);
+  let current: Promise<Shelved> | undefined;
+  let monoOfLast: number | undefined;
+  let failed = false;
+  let working = false;
+  const ending = new AbortController();
+
+  async function work(kind: Kind, origin: Header['origin'], wish: Wish, actor: string): Promise<Shelved> {
+    const given = wish.passphrase === undefined ? undefined : await recoveryOf(wish.passphrase);
+    if (given && wish.remember) rememberRecovery(secrets, given);
+    const recovery = given ?? readRecovery(secrets);
+    const copy = join(folderOf(directory), `copy-${randomUUID()}.db`);
+    const head = formatPosition(journal.head());
+    const created = clock.now();
+    if (kind === 'full') await journal.chore('backup', copy);
+    const name = freeName(directory, created);
+    const out = join(folderOf(directory), name);
+    const about = { version, gateway: journal.gateway, head, created, kind, origin };
+    working = true;
+    await runJob(
+      { directory, out, copy, about, box: boxKey(secrets), ...(recovery ? { recovery } : {}) },
+      ending.signal,
+    );
+    const made = shelved(directory).find((one) => one.name === name);
+    if (!made) throw new GatehouseError('backup.damaged', `The archive ${name} cannot be read back`);
+    await journal.append({
+      lane: 'L0',
+      kind: 'audit',
+      scenario: 'gateway',
+      device: '',
+      name: 'backup.made',
+      data: { archive: name, kind, origin, bytes: made.bytes, head, portable: made.portable },
+      actor,
+    });
+    if (options.trusted?.() ?? true) tidyShelf(directory, KEEP);
+    return made;
+  }
+
+  function run(kind: Kind, origin: Header['origin'], wish: Wish, actor: string): Promise<Shelved> {
+    if (current) return Promise.reject(new GatehouseError('backup.busy', 'A backup is being made; wait for its end'));
+    current = work(kind, origin, wish, actor).finally(() => {
+      current = undefined;
+      working = false;
+    });
+    return current;
+  }
+
+  /** Seven of the size of today's journal fit into a tenth of the partition; the copy itself fits beside it for a while. */
+  function fits(): boolean {
+    const { usedBytes } = journal.space();
+    const { blocks, bavail, bsize } = statfsSync(directory);
+    return (
+      KEEP * usedBytes <= SHARE * blocks * bsize && 2 * usedBytes + SPARE_BYTES < bavail * bsize && usedBytes < MAX_FULL
+    );
+  }
+
+  function due(): Header['origin'] | undefined {
+    const last = shelved(directory).find(({ origin }) => origin !== 'demand');
+    if (last === undefined) return 'schedule';
+    if (!last.head.startsWith(`${journal.epoch}:`)) return 'epoch';
+    // The wall clock may stand anywhere: a day by either clock is a day.
+    const sinceMono = monoOfLast === undefined ? 0 : clock.mono() - monoOfLast;
+    const sinceWall = clock.now() - last.created;
+    return sinceWall >= DAY_MS || sinceWall < -DAY_MS || sinceMono >= DAY_MS ? 'schedule' : undefined;
+  }
+
+  function look(): void {
+    if (current) return;
+    const origin = due();
+    if (origin === undefined) return;
+    monoOfLast = clock.mono(); // also of one that fails: the next try is at the next look that finds it due by the wall
+    run(fits() ? 'full' : 'config', origin, {}, 'system:backup')
+      .then(() => told(undefined))
+      .catch((error: unknown) => {
+        if (ending.signal.aborted) return undefined;
+        log.error({ err: error }, 'the backup failed');
+        return told(reasonOf(error));
+      })
+      .catch((error: unknown) => log.error({ err: error }, 'the state of the backups could not be recorded'));
+  }
+
+  async function told(fault: string | undefined): Promise<void> {
+    if (fault === undefined && !failed) return;
+    failed = fault !== undefined;
+    await report(fault);
+  }
+
+  const stopFirst = clock.after(FIRST_LOOK_MS, look);
+  const stopLooks = every(clock, LOOK_MS, look);
+  return {
+    async make(wish, actor) {
+      const room = fits();
+      if (wish.kind === 'full' && !room) {
+        throw new GatehouseError('backup.room', 'There is no room for a copy with records; take kind config');
+      }
+      const made = await run(wish.kind ?? (room ? 'full' : 'config'), 'demand', wish, actor);
+      await told(undefined);
+      return made;
+    },
+    list: () => shelved(directory),
+    file(name) {
+      const found = isName(name) ? shelved(directory).find((one) => one.name === name) : undefined;
+      if (!found) throw new GatehouseError('backup.not_found', `There is no backup ${name.slice(0, 64)}`);
+      return { path: join(folderOf(directory), name), bytes: found.bytes };
+    },
+    running: () => current !== undefined,
+    async stop() {
+      stopFirst();
+      stopLooks();
+      ending.abort();
+      // The copy on the journal's connection ends with that; only the thread is waited for.
+      if (working) await current?.catch(() => undefined);
+    },
+  };
+}
