@@ -76,4 +76,30 @@ export const mutants: readonly Mutant[] = [
       },
     ],
   },
+  {
+    id: 'cursor-before-puback',
+    about: 'the place of an uplink is saved when a batch is sent, not when it is acknowledged',
+    trial: 'kill',
+    promises: ['U1', 'R2'],
+    edits: [
+      {
+        file: 'runtime/uplink/sender.ts',
+        from: 'const flight = lane.take(Math.min(most, recordBytes()), recordBytes());',
+        to: 'const flight = lane.take(Math.min(most, recordBytes()), recordBytes());\n    lane.acked(flight);',
+      },
+    ],
+  },
+  {
+    id: 'pushes-before-commit',
+    about: 'a device is answered while its message is still on the way to the disk',
+    trial: 'disk',
+    promises: ['R1', 'R2', 'B2'],
+    edits: [
+      {
+        file: 'runtime/devices/host.ts',
+        from: 'await commit({ records: drafts, writes: repeats.writes(keys) }).then(() => outcome(), outcome)',
+        to: 'void commit({ records: drafts, writes: repeats.writes(keys) }).then(() => outcome(), outcome)',
+      },
+    ],
+  },
 ];
