@@ -59,6 +59,32 @@ export interface FlowsPort {
   openEditor(until: number): Promise<void>;
   closeEditor(): Promise<void>;
 }
+export interface BackupView {
+  readonly name: string;
+  readonly kind: 'full' | 'config';
+  readonly origin: 'schedule' | 'demand' | 'epoch';
+  readonly created: number;
+  readonly head: string;
+  readonly version: string;
+  readonly gateway: string;
+  readonly bytes: number;
+  readonly portable: boolean;
+}
+export interface BackupsPort {
+  list(): BackupView[];
+  running(): boolean;
+  /** @throws GatehouseError `backup.*` */
+  make(
+    wish: {
+      readonly kind?: 'full' | 'config' | undefined;
+      readonly passphrase?: string | undefined;
+      readonly remember?: boolean | undefined;
+    },
+    actor: string,
+  ): Promise<BackupView>;
+  /** @throws GatehouseError `backup.not_found` */
+  file(name: string): { path: string; bytes: number };
+}
 export interface DemoPort {
   /** Makes simulated devices do something over their real protocol. @throws GatehouseError `http.invalid` */
   play(action: DemoAction, body: { readonly plate?: string }): Promise<void>;
@@ -88,6 +114,7 @@ export interface Parts {
   /** Asked at each request: a part that is restarted or not there yet. */
   readonly flows?: () => FlowsPort | undefined;
   readonly uplinks?: () => Status['uplinks'];
+  readonly backups?: () => BackupsPort | undefined;
   readonly demo?: () => DemoPort | undefined;
   /** Mounts the Node-RED editor; every route it adds is for installers and administrators, in maintenance mode. */
   readonly editor?: (app: App) => Promise<void> | void;

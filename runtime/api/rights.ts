@@ -40,6 +40,9 @@ export const rights = {
   'user.read': ['shift-leader', 'auditor', 'admin'],
   'user.write': ['shift-leader', 'admin'],
   'token.write': ['admin'],
+  /** Also the file itself, which only the box's key or a passphrase opens. */
+  'backup.make': ['installer', 'admin'],
+  'backup.read': ['installer', 'auditor', 'admin'],
   'demo.play': ['guard', 'shift-leader', 'installer', 'admin'],
 } as const satisfies Record<string, readonly CallerRole[] | 'anyone' | 'nearby'>;
 

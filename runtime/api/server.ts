@@ -15,6 +15,7 @@ import type { App, Parts, RouteContext } from './parts.ts';
 import { asGatehouseError, sendProblem } from './problems.ts';
 import { accessRoutes } from './routes/access.ts';
 import { alarmRoutes } from './routes/alarms.ts';
+import { backupRoutes } from './routes/backups.ts';
 import { commandRoutes } from './routes/commands.ts';
 import { demoRoutes } from './routes/demo.ts';
 import { deviceRoutes } from './routes/devices.ts';
@@ -160,6 +161,7 @@ async function createApp(parts: Parts, limits: Limits) {
       streamRoutes(api, context, streams);
       eventRoutes(api, context);
       maintenanceRoutes(api, context);
+      backupRoutes(api, context);
       demoRoutes(api, context);
       done();
     },

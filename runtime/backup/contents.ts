@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Entry } from './archive.ts';
 
 /** The first part of a name is its folder; what follows is the file's own name. */
-const FOLDERS = ['secrets', 'flows', 'tls'] as const;
+const FOLDERS = ['secrets', 'uplink-secrets', 'flows', 'tls'] as const;
 const FLOW_FILES = ['flows.json', 'flows_cred.json'];
 const NAME = /^[a-z0-9._-]{1,64}$/;
 export const DATABASE = 'gatehouse.db';
@@ -30,6 +30,7 @@ export function filesOf(directory: string): Entry[] {
     names.map((name) => ({ name: `${folder}.${name}`, content: readFileSync(join(directory, folder, name)) }));
   return [
     ...entriesOf('secrets', filesIn(join(directory, 'secrets'))),
+    ...entriesOf('uplink-secrets', filesIn(join(directory, 'uplink-secrets'))),
     ...entriesOf('tls', filesIn(join(directory, 'tls'))),
     ...flowPair(join(directory, 'flows'), (names) => entriesOf('flows', names)),
   ];

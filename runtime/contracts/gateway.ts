@@ -54,6 +54,19 @@ export const gatewayScenario = defineScenario({
       },
       steps: [{ zh: '车辆改为人工放行', en: 'Open for vehicles by hand' }, operator],
     },
+    backupFailed: {
+      words: { zh: '备份失败', en: 'Backup failed' },
+      severity: 'minor',
+      priority: 3,
+      hint: {
+        zh: '今天没有新的备份；旧备份仍在',
+        en: 'There is no new backup today; the old ones are still there',
+      },
+      steps: [
+        { zh: '检查磁盘空间和数据目录权限', en: 'Check disk space and the rights of the data directory' },
+        operator,
+      ],
+    },
     journalRecovered: {
       words: { zh: '记录库已重建', en: 'Journal was rebuilt' },
       severity: 'major',

@@ -5,7 +5,7 @@ import { reasonOf } from '../errors.ts';
 import { epochOf, seqOf } from './schema.ts';
 
 /** Records and what is made from them. Everything else is configuration and state: small, and what a gateway needs to go on. */
-const RECORDS = new Set(['record', 'rollup', 'rollup_head', 'segment', 'posting', 'removal']);
+const RECORDS = /^(record|block|posting|gram|removal|rollup.*|storage_.*)$/;
 const PLAIN_NAME = /^[a-z][a-z0-9_]{0,62}$/;
 
 export interface Copied {
@@ -34,7 +34,7 @@ export function copyTables(from: Database.Database, to: Database.Database): Copi
        WHERE type IN ('table', 'index') AND sql IS NOT NULL ORDER BY type DESC, name`,
     )
     .all()
-    .filter(({ name, table }) => PLAIN_NAME.test(name) && !RECORDS.has(table) && table !== 'meta');
+    .filter(({ name, table }) => PLAIN_NAME.test(name) && !RECORDS.test(table) && table !== 'meta');
   const known = new Set(
     to
       .prepare<[], { name: string }>('SELECT name FROM sqlite_schema')
@@ -110,7 +110,11 @@ export function copyConfig(file: string, to: string): Copied {
             .get(table);
           if (row) target.exec(row.sql);
         }
-        copyRows(from, target, 'meta');
+        const identity = from.prepare<[], [string, string]>(
+          `SELECT key, value FROM meta WHERE key IN ('gateway', 'epoch')`,
+        );
+        const put = target.prepare<[string, string]>('INSERT INTO meta VALUES (?, ?)');
+        for (const row of identity.raw(true).all()) put.run(...row);
         const copied = copyTables(from, target);
         if (copied.unreadable.length > 0) throw new Error(`Cannot read ${copied.unreadable.join(', ')} of ${file}`);
         return copied;
