@@ -148,8 +148,12 @@ export function runWriter(port: NonNullable<typeof parentPort>, data: WriterData
   // Asked of SQLite, as the WAL is used again from its beginning and its file never shrinks.
   const wal = db.prepare<[], { log: number; checkpointed: number }>('PRAGMA wal_checkpoint(NOOP)');
   function checkpoint(pages: number): void {
-    const { log = 0, checkpointed = 0 } = wal.get() ?? {};
-    if (log - checkpointed > pages) db.pragma('wal_checkpoint(PASSIVE)');
+    try {
+      const { log = 0, checkpointed = 0 } = wal.get() ?? {};
+      if (log - checkpointed > pages) db.pragma('wal_checkpoint(PASSIVE)');
+    } catch {
+      // A disk that takes nothing now: what is in the WAL is durable there, and the next commit tries again.
+    }
   }
 
   async function chore(name: ChoreName, turn: number, argument: unknown): Promise<void> {
@@ -167,6 +171,8 @@ export function runWriter(port: NonNullable<typeof parentPort>, data: WriterData
       clearTimeout(idle);
       try {
         db.pragma('wal_checkpoint(TRUNCATE)');
+      } catch {
+        // as above: the next start finds it in the WAL
       } finally {
         db.close();
         port.postMessage({ closed: true } satisfies FromWriter);
