@@ -16,8 +16,7 @@ export const mqttJson: MessageDriver = {
   decode(profile, { body, topic }): Message {
     if (topic === undefined) throw new GatehouseError('driver.frame', `${profile.id}: a message without topic`);
     if (channelOf(topic) === 'event') return { readings: [], events: [decodeEvent(body)] };
-    // What the profile does not name is some other model's: ignored, not an error.
-    return { readings: decodeTelemetry(body).filter(({ point }) => Object.hasOwn(profile.points, point)), events: [] };
+    return { readings: decodeTelemetry(body, (point) => Object.hasOwn(profile.points, point)), events: [] };
   },
   refusal: () => undefined,
 };

@@ -10,6 +10,7 @@ import type { DeviceEvent, Reading, Scalar } from '../driver.ts';
 const MAX_BYTES = 64 * 1024;
 const MAX_VALUES = 200;
 const MAX_TEXT_LENGTH = 256;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 export type Channel = 'telemetry' | 'event';
 
@@ -21,21 +22,24 @@ export function channelOf(topic: string): Channel {
 }
 
 /**
+ * @param isKnown true for the points of the model; any other is left out, not an error.
  * @returns a reading per value; what is not a number, a text or true/false is left out, one value never costs the rest.
  * @throws {GatehouseError} `driver.frame` if there is no JSON object.
  */
-export function decodeTelemetry(body: Uint8Array): Reading[] {
+export function decodeTelemetry(body: Uint8Array, isKnown: (point: string) => boolean): Reading[] {
   const message = parse(body);
   const nested = message.values;
-  const values = isObject(nested)
-    ? nested
-    : Object.fromEntries(Object.entries(message).filter(([name]) => name !== 'at'));
+  const values = isObject(nested) ? nested : message;
   const at = timeOf(message.at);
-  return Object.entries(values)
-    .slice(0, MAX_VALUES)
-    .flatMap(([point, value]) =>
-      isScalar(value) ? [{ point, value, ...(at === undefined ? {} : { at }) } satisfies Reading] : [],
-    );
+  const readings: Reading[] = [];
+  let seen = 0;
+  for (const point of Object.keys(values)) {
+    if (values === message && point === 'at') continue;
+    if (++seen > MAX_VALUES) break;
+    const value = values[point];
+    if (isScalar(value) && isKnown(point)) readings.push(at === undefined ? { point, value } : { point, value, at });
+  }
+  return readings;
 }
 
 /** @throws {GatehouseError} `driver.frame` if there is no JSON object with a name and an object as data. */
@@ -72,7 +76,7 @@ function parse(body: Uint8Array): Record<string, unknown> {
   if (body.length > MAX_BYTES) throw broken(`${body.length} bytes, at most ${MAX_BYTES}`);
   let message: unknown;
   try {
-    message = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    message = JSON.parse(utf8.decode(body));
   } catch (error) {
     throw broken(reasonOf(error).slice(0, 128));
   }

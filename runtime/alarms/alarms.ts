@@ -5,7 +5,7 @@ import type { Scenario } from '../contracts/contract.ts';
 import { scenarioOf } from '../contracts/index.ts';
 import type { Draft } from '../contracts/record.ts';
 import { GatehouseError } from '../errors.ts';
-import type { Journal, Unit } from '../journal/journal.ts';
+import type { Journal, Unit, Write } from '../journal/journal.ts';
 import { uuidv7 } from '../journal/uuid.ts';
 import { type Action, type Actor, act, goAway, isOpen, raiseAgain, type Step, unshelve } from './lifecycle.ts';
 
@@ -49,6 +49,8 @@ export interface Alarms {
   planClear(device: string, kind: string, cause: string | undefined, actor: string): Unit;
   /** Forgets what was planned and not committed. */
   reload(): void;
+  /** What must be durable together with every change that is not only planned here. */
+  saveWithChanges(writes: () => readonly Write[]): void;
   stop(): void;
 }
 
@@ -56,6 +58,7 @@ export function createAlarms({ journal, clock }: { journal: Journal; clock: Cloc
   const open = new Map<string, AlarmView>();
   const byKey = new Map<string, string>();
   const timers = new Map<string, () => void>();
+  let alsoSaved: () => readonly Write[] = () => [];
   const keyOf = (device: string, kind: string) => `${device}\n${kind}`;
 
   const remember = (view: AlarmView) => {
@@ -132,7 +135,7 @@ export function createAlarms({ journal, clock }: { journal: Journal; clock: Cloc
   /** What the disk refused has not happened. */
   async function commit(unit: Unit): Promise<void> {
     try {
-      await journal.commit(unit);
+      await journal.commit({ ...unit, writes: [...(unit.writes ?? []), ...alsoSaved()] });
     } catch (error) {
       reload();
       throw error;
@@ -190,6 +193,9 @@ export function createAlarms({ journal, clock }: { journal: Journal; clock: Cloc
     planRaise,
     planClear,
     reload,
+    saveWithChanges(writes) {
+      alsoSaved = writes;
+    },
     stop() {
       for (const cancel of timers.values()) cancel();
     },

@@ -6,7 +6,8 @@ import { type ManualClock, manualClock } from '../../test/manual-clock.ts';
 import { type Alarms, schema as alarmSchema, createAlarms } from '../alarms/alarms.ts';
 import type { Scalar, SiteView } from '../contracts/contract.ts';
 import type { Draft } from '../contracts/record.ts';
-import { Journal } from '../journal/journal.ts';
+import { GatehouseError } from '../errors.ts';
+import { Journal, type Unit } from '../journal/journal.ts';
 import { silentLog } from '../log.ts';
 import { judge } from './conditions.ts';
 import { createRules, type Rules, schema } from './rules.ts';
@@ -117,6 +118,64 @@ describe('conditions', () => {
     await happens(point('station', 'pm25', 90));
     await clock.advance(20_000);
     expect(active()).toEqual([]);
+  });
+
+  test('a reading from which nothing follows commits nothing', async () => {
+    await happens(point('smoke-1', 'battery', 92));
+    const commit = journal.commit.bind(journal);
+    const units: Unit[] = [];
+    Object.assign(journal, {
+      commit: (unit: Unit) => {
+        units.push(unit);
+        return commit(unit);
+      },
+    });
+    await happens(
+      point('smoke-1', 'smokeDetected', false),
+      point('smoke-1', 'battery', 91),
+      gate('loopOccupied', false),
+    );
+    expect(units).toHaveLength(2); // the readings, and the wait for what follows from them
+    await happens(point('smoke-1', 'smokeDetected', true), point('smoke-1', 'smokeDetected', false));
+    expect(units.map((unit) => unit.records?.map(({ kind, data }) => (kind === 'alarm' ? data : kind)))).toEqual([
+      ['telemetry', 'telemetry', 'telemetry'],
+      [],
+      ['telemetry', 'telemetry'],
+      [expect.objectContaining({ change: 'raised' }), expect.objectContaining({ change: 'returned' })],
+      [],
+    ]);
+  });
+
+  test('R2 a reading from which nothing followed is read again after a restart, and ends no alarm raised since', async () => {
+    await happens(point('smoke-1', 'battery', 92));
+    await alarms.raise({ device: 'smoke-1', scenario: 'smoke-alarm', zone: 'b3-1', kind: 'battery', actor: 'flow:x' });
+    await happens(gate('loopOccupied', false));
+    await stop();
+    await start();
+    expect(active()).toEqual(['smoke-1 battery ACTIVE_UNACK']);
+    await happens(point('smoke-1', 'battery', 91));
+    expect(active()).toEqual(['smoke-1 battery RTN_UNACK']);
+  });
+
+  test('R2 when the disk refuses what follows, what comes after it waits and nothing is left out', async () => {
+    const commit = journal.commit.bind(journal);
+    let refusals = 1;
+    Object.assign(journal, {
+      commit: (unit: Unit) =>
+        unit.records?.[0]?.kind === 'alarm' && refusals-- > 0
+          ? Promise.reject(new GatehouseError('journal.write', 'disk I/O error'))
+          : commit(unit),
+    });
+    const both = [point('smoke-1', 'smokeDetected', true), gate('barrierState', 'closed')];
+    await Promise.all([journal.append(...both), journal.append(gate('barrierState', 'between'))]);
+    await journal.append();
+    expect(journal.read({ kind: ['alarm'] }).items).toEqual([]);
+    await clock.advance(1000);
+    await journal.append();
+    expect(active().sort()).toEqual(['gate-east-in forced ACTIVE_UNACK', 'smoke-1 smoke ACTIVE_UNACK']);
+    await stop();
+    await start();
+    expect(journal.read({ kind: ['alarm'] }).items).toHaveLength(2);
   });
 
   test('a bad reading raises and clears nothing', async () => {

@@ -5,11 +5,12 @@
  */
 import type { Alarms } from '../alarms/alarms.ts';
 import type { Clock } from '../clock.ts';
-import type { Reaction, SiteView, Watch } from '../contracts/contract.ts';
+import type { Condition, Reaction, SiteView, Watch } from '../contracts/contract.ts';
 import { scenarioOf, scenarios } from '../contracts/index.ts';
 import type { Draft, JournalRecord, Position } from '../contracts/record.ts';
 import { isAfter, openCursor } from '../journal/cursors.ts';
-import type { Journal, Unit } from '../journal/journal.ts';
+import type { Journal, Unit, Write } from '../journal/journal.ts';
+import { epochOf, positionNumber, seqOf } from '../journal/schema.ts';
 import { uuidv7 } from '../journal/uuid.ts';
 import type { Log } from '../log.ts';
 import { judge } from './conditions.ts';
@@ -17,6 +18,12 @@ import { judge } from './conditions.ts';
 export const schema =
   'CREATE TABLE IF NOT EXISTS watch_memory (scenario TEXT PRIMARY KEY, memory TEXT NOT NULL) WITHOUT ROWID, STRICT;';
 const SAVE_MEMORY = 'INSERT INTO watch_memory VALUES (?, ?) ON CONFLICT DO UPDATE SET memory = excluded.memory';
+/**
+ * Places follow each other without a break: when what followed from an earlier record was not committed, nothing that
+ * comes after it is either (the NULL is refused), and the rules go back to the place that was saved.
+ */
+const SAVE_PLACE = 'UPDATE cursor SET pos = iif(pos = ?, ?, NULL) WHERE name = ?';
+const CURSOR = 'rules';
 const ACTOR = 'system:rules';
 /** Without any effect the place is saved this often: what would be read again has no effect either. */
 const SAVE_EVERY = 1000;
@@ -37,28 +44,55 @@ interface Parts {
 }
 
 export function createRules({ journal, alarms, site, clock, log }: Parts): Rules {
-  const cursor = openCursor(journal, 'rules', {}, journal.head());
+  const cursor = openCursor(journal, CURSOR, {}, journal.head());
+  const savedPlace = journal.db.prepare<[string], { pos: number }>('SELECT pos FROM cursor WHERE name = ?');
   const stored = journal.db.prepare<[], { scenario: string; memory: string }>('SELECT * FROM watch_memory');
   const memories = new Map<string, object>();
   /** Memories that have moved since they were last saved. */
   let dirty = new Set<string>();
   /** Conditions that must hold for a while before they count: what to cancel, by device and alarm. */
   const pending = new Map<string, () => void>();
+  /** Alarms that a point raises and clears, by scenario and point. */
+  const watched = new Map<string, { readonly kind: string; readonly when: Condition }[]>();
+  for (const { id, alarms: kinds } of scenarios) {
+    for (const [kind, { when }] of Object.entries(kinds)) {
+      if (!when) continue;
+      const key = `${id}/${when.point}`;
+      watched.set(key, [...(watched.get(key) ?? []), { kind, when }]);
+    }
+  }
   let reached: Position = cursor.position;
+  /** The place handed to the journal last; it may not be durable yet. */
+  let saved: Position = cursor.position;
   let unsaved = 0;
   let unfollow = () => {};
+  let resuming = false;
   let stopped = false;
 
   function recall(): void {
-    const saved = stored.all();
+    const rows = stored.all();
     for (const scenario of scenarios) {
       if (!scenario.watch) continue;
-      const row = saved.find((one) => one.scenario === scenario.id);
+      const row = rows.find((one) => one.scenario === scenario.id);
       memories.set(scenario.id, row ? (JSON.parse(row.memory) as object) : structuredClone(scenario.watch.start));
     }
     dirty = new Set();
-    reached = cursor.position;
+    const place = savedPlace.get(CURSOR);
+    reached = place ? { epoch: epochOf(place.pos), seq: seqOf(place.pos) } : cursor.position;
+    saved = reached;
     unsaved = 0;
+  }
+
+  /** The place reached and the memories that belong to it. */
+  function save(): Write[] {
+    const [from, to] = [saved, reached].map(({ epoch, seq }) => positionNumber(epoch, seq)) as [number, number];
+    const writes: Write[] = [{ sql: SAVE_PLACE, params: [from, to, CURSOR] }];
+    for (const scenario of dirty)
+      writes.push({ sql: SAVE_MEMORY, params: [scenario, JSON.stringify(memories.get(scenario))] });
+    dirty = new Set();
+    unsaved = 0;
+    saved = reached;
+    return writes;
   }
 
   function plan(reaction: Reaction, add: (unit: Unit) => void): void {
@@ -99,10 +133,11 @@ export function createRules({ journal, alarms, site, clock, log }: Parts): Rules
   type Reading = Pick<JournalRecord, 'device' | 'name' | 'scenario' | 'data' | 'id'>;
 
   function conditions(record: Reading): Reaction[] {
+    const kinds = watched.get(`${record.scenario}/${record.name}`);
+    if (!kinds) return [];
     const reactions: Reaction[] = [];
     const settings = site.device(record.device)?.settings ?? {};
-    for (const [kind, { when }] of Object.entries(scenarioOf(record.scenario)?.alarms ?? {})) {
-      if (when?.point !== record.name) continue;
+    for (const { kind, when } of kinds) {
       const verdict = judge(when, record.data as string | number | boolean, settings[kind]);
       const key = `${record.device}\n${kind}`;
       if (verdict === 'off') {
@@ -128,6 +163,12 @@ export function createRules({ journal, alarms, site, clock, log }: Parts): Rules
     return reactions;
   }
 
+  /** False for the end of an alarm that does not stand, as most readings say: nothing follows from it. */
+  const matters = (reaction: Reaction, earlier: readonly Reaction[]): boolean =>
+    !('clear' in reaction) ||
+    alarms.isActive(reaction.device, reaction.clear) ||
+    earlier.some((one) => 'raise' in one && one.raise === reaction.clear && one.device === reaction.device);
+
   function watch(record: JournalRecord): Reaction[] {
     const scenario = scenarioOf(record.scenario);
     const memory = memories.get(record.scenario);
@@ -138,20 +179,14 @@ export function createRules({ journal, alarms, site, clock, log }: Parts): Rules
 
   async function commit(reactions: readonly Reaction[]): Promise<void> {
     const records: Draft[] = [];
-    const through = reached;
-    const writes = [cursor.write(through)];
-    for (const scenario of dirty)
-      writes.push({ sql: SAVE_MEMORY, params: [scenario, JSON.stringify(memories.get(scenario))] });
+    const writes = save();
     for (const reaction of reactions) {
       plan(reaction, (unit) => {
         records.push(...(unit.records ?? []));
         writes.push(...(unit.writes ?? []));
       });
     }
-    dirty = new Set();
-    unsaved = 0;
     await journal.commit({ records, writes });
-    cursor.moved(through);
   }
 
   /** Synchronous up to the commit, so the order of effects is the order of records. */
@@ -161,14 +196,15 @@ export function createRules({ journal, alarms, site, clock, log }: Parts): Rules
       if (!isAfter({ epoch: record.epoch, seq: record.seq }, reached)) continue;
       reached = { epoch: record.epoch, seq: record.seq };
       unsaved++;
-      if (record.kind === 'telemetry' && record.quality === 'good') reactions.push(...conditions(record));
-      reactions.push(...watch(record));
+      const follows = record.kind === 'telemetry' && record.quality === 'good' ? conditions(record) : [];
+      for (const one of [...follows, ...watch(record)]) if (matters(one, reactions)) reactions.push(one);
     }
     return reactions.length > 0 || unsaved >= SAVE_EVERY ? commit(reactions) : undefined;
   }
 
   async function follow(): Promise<void> {
     recall();
+    resuming = false;
     for (;;) {
       const { records, through } = cursor.read(500, reached);
       await digest(records);
@@ -186,7 +222,9 @@ export function createRules({ journal, alarms, site, clock, log }: Parts): Rules
   /** The disk refused what followed from a record: go back to the saved place and do it again. */
   function resume(error: unknown): void {
     unfollow();
-    if (stopped) return;
+    if (stopped || resuming) return;
+    resuming = true; // everything handed over after the commit that failed will be refused too
+    recall();
     log.error({ err: error }, 'what follows from a record could not be committed; trying again');
     alarms.reload();
     clock.after(RETRY_MS, () => void follow().catch(resume));
@@ -194,6 +232,9 @@ export function createRules({ journal, alarms, site, clock, log }: Parts): Rules
 
   return {
     async start() {
+      if (!savedPlace.get(CURSOR)) await cursor.advance(cursor.position);
+      // An alarm raised by somebody else must not be ended by a reading from before it, when that is read again.
+      alarms.saveWithChanges(save);
       await follow();
       // Waiting times do not outlive a restart: what holds now begins to wait anew.
       const standing = [...journal.points()].flatMap(({ device, name, point }) => {
@@ -202,7 +243,8 @@ export function createRules({ journal, alarms, site, clock, log }: Parts): Rules
           ? []
           : conditions({ device, name, scenario, data: point.value, id: '' });
       });
-      if (standing.length > 0) await commit(standing);
+      const news = standing.filter((one) => 'raise' in one); // an end that came has been dealt with above
+      if (news.length > 0) await commit(news);
     },
     stop() {
       stopped = true;
