@@ -172,7 +172,10 @@ describe('conditions', () => {
     expect(journal.read({ kind: ['alarm'] }).items).toEqual([]);
     await clock.advance(1000);
     await journal.append();
-    expect(active().sort()).toEqual(['gate-east-in forced ACTIVE_UNACK', 'smoke-1 smoke ACTIVE_UNACK']);
+    expect(active().toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
+      'gate-east-in forced ACTIVE_UNACK',
+      'smoke-1 smoke ACTIVE_UNACK',
+    ]);
     await stop();
     await start();
     expect(journal.read({ kind: ['alarm'] }).items).toHaveLength(2);
