@@ -25,7 +25,6 @@ import { Inventory, schema as inventorySchema } from './devices/inventory.ts';
 import { loadProfiles } from './devices/profiles.ts';
 import { schema as repeatSchema } from './devices/repeats.ts';
 import { importSite, loadSiteFile, problemText, type SiteProblem } from './devices/site-file.ts';
-import { readSecret } from './devices/uplink-secret.ts';
 import { GatehouseError } from './errors.ts';
 import { CannotStart, EXIT } from './exit.ts';
 import { registerEditor } from './flows/editor-proxy.ts';
@@ -35,7 +34,9 @@ import { lockDirectory } from './journal/lock.ts';
 import { createLog, type Log } from './log.ts';
 import { createOutputs } from './outputs.ts';
 import { createRules, schema as ruleSchema } from './rules/rules.ts';
-import { startUplink, type Uplink } from './uplink/mqtt.ts';
+import { uplinkAlarms } from './uplink/mqtt.ts';
+import { schema as replaySchema } from './uplink/replay-store.ts';
+import { openUplinks, type Uplinks } from './uplink/uplinks.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -194,34 +195,25 @@ interface UplinkParts {
   readonly log: Log;
 }
 
-function startUplinks({ config, inventory, journal, alarms, log }: UplinkParts): Uplink[] {
-  const site = inventory.site();
-  const wanted = [
-    ...(site.uplinks ?? []),
-    ...(config.uplink === undefined ? [] : [{ id: 'default', url: config.uplink }]),
-  ];
-  return wanted.map((uplink) => {
-    const username = 'username' in uplink && uplink.username !== undefined ? readSecret(uplink.username) : undefined;
-    const password = 'password' in uplink && uplink.password !== undefined ? readSecret(uplink.password) : undefined;
-    return startUplink({
-      id: uplink.id,
-      url: uplink.url,
-      ...(username === undefined ? {} : { credentials: { username, password: password ?? '' } }),
-      ...('filter' in uplink && uplink.filter !== undefined ? { filter: uplink.filter } : {}),
-      site: site.id,
-      gateway: journal.gateway,
-      version,
-      journal,
-      clock: systemClock,
-      log,
-      report({ kind, active, detail }) {
-        const about = { device: `uplink-${uplink.id}`, scenario: 'gateway', zone: '', kind, actor: 'system:uplink' };
-        const told = active
-          ? alarms.raise({ ...about, data: detail })
-          : alarms.clear(about.device, kind, undefined, about.actor);
-        told.catch((error: unknown) => log.error({ err: error }, 'an uplink alarm could not be recorded'));
-      },
-    });
+function startUplinks({ config, inventory, journal, alarms, log }: UplinkParts): Uplinks {
+  const deviceOf = (uplink: string) => `uplink-${uplink}`;
+  return openUplinks({
+    inventory,
+    journal,
+    clock: systemClock,
+    log,
+    version,
+    ...(config.uplink === undefined ? {} : { fixed: config.uplink }),
+    secrets: join(config.dataDir, 'uplink-secrets'),
+    standing: (uplink) =>
+      uplinkAlarms.filter((kind) => alarms.open().some((one) => one.device === deviceOf(uplink) && one.kind === kind)),
+    report({ kind, active, detail }) {
+      const about = { device: deviceOf(detail.uplink), scenario: 'gateway', zone: '', kind, actor: 'system:uplink' };
+      const told = active
+        ? alarms.raise({ ...about, data: detail })
+        : alarms.clear(about.device, kind, undefined, about.actor);
+      told.catch((error: unknown) => log.error({ err: error }, 'an uplink alarm could not be recorded'));
+    },
   });
 }
 
@@ -297,7 +289,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
       clock,
       log,
       clockQuality: quality.quality,
-      schema: [alarmSchema, ruleSchema, commandSchema, inventorySchema, repeatSchema, authSchema],
+      schema: [alarmSchema, ruleSchema, commandSchema, inventorySchema, repeatSchema, authSchema, replaySchema],
     });
     stack.use(journal);
 
@@ -341,7 +333,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
     const secrets = demo ? await auth.accounts.createDemo(demoSecrets(config)) : undefined;
 
     let flows: Flows | undefined;
-    let uplinks: Uplink[] = [];
+    let uplinks: Uplinks | undefined;
     let ready = false;
     const parts = { config, clock, log, version, journal, auth, inventory, access, dispatcher, alarms, host };
     const side = {
@@ -351,7 +343,8 @@ export async function startGateway(config: Config, say: (text: string) => void):
     const api = await createServer({
       ...parts,
       flows: () => flows,
-      uplinks: () => uplinks.map((uplink) => uplink.status()),
+      uplinks: () => uplinks?.statuses() ?? [],
+      uplinkControl: () => uplinks,
       demo: () => compound && demoPort(compound),
       editor: (app) => registerEditor(app, { flows: () => flows, journal }),
       clockQuality: quality.quality,
@@ -380,7 +373,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
     flows = superviseFlows({ config, journal, alarms, auth, socket: api.socketPath, log });
     onStop(() => flows?.stop());
     uplinks = startUplinks({ config, inventory, journal, alarms, log });
-    onStop(() => Promise.all(uplinks.map((uplink) => uplink.stop())));
+    onStop(() => uplinks?.stop());
     ready = true;
 
     const url = `${scheme}://${httpHost}:${port}`;

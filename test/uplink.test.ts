@@ -275,7 +275,7 @@ describe('addresses, rights and refusals', () => {
     writeFileSync(passwords, '');
     execFileSync('mosquitto_passwd', ['-b', passwords, 'gateway', 'right-one']);
     await using peer = await startMosquitto('allow_anonymous false', `password_file ${passwords}`);
-    start(peer.port, { credentials: { username: 'gateway', password: 'wrong' } });
+    start(peer.port, { credentials: () => ({ username: 'gateway', password: 'wrong' }) });
     await until(() => expect(uplink?.status()).toMatchObject({ state: 'refused' }));
     expect(uplink?.status().reason).toMatch(/not authori[sz]ed|bad user/i);
     expect(alarms).toEqual([

@@ -6,7 +6,7 @@ import type { Alarms } from '../alarms/alarms.ts';
 import type { Clock } from '../clock.ts';
 import type { Dispatcher } from '../commands/dispatcher.ts';
 import type { Config } from '../config.ts';
-import type { AccessDecision, AccessQuestion, Status } from '../contracts/api.ts';
+import type { AccessDecision, AccessQuestion, ReplayView, Status, Uplink, UplinkView } from '../contracts/api.ts';
 import type { DeviceHost } from '../devices/host.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -45,6 +45,8 @@ export type InventoryPort = Pick<
   | 'credentials'
   | 'putCredential'
   | 'deleteCredential'
+  | 'putUplink'
+  | 'deleteUplink'
 >;
 export type DispatcherPort = Pick<Dispatcher, 'send' | 'settled' | 'get' | 'annotate'>;
 export type AlarmsPort = Pick<Alarms, 'open' | 'all' | 'get' | 'act' | 'raise' | 'clear'>;
@@ -58,6 +60,15 @@ export interface FlowsPort {
   state(): Status['flows'];
   openEditor(until: number): Promise<void>;
   closeEditor(): Promise<void>;
+}
+export interface UplinkPort {
+  views(): UplinkView[];
+  /** @throws GatehouseError `inventory.not_found`, `uplink.busy`, `uplink.range` */
+  replay(id: string, stretch: object, actor: string): Promise<ReplayView>;
+  /** @throws GatehouseError `config.invalid`, `inventory.conflict` */
+  check(entry: Pick<Uplink, 'id' | 'username' | 'password'>): void;
+  /** Resolves once every change so far is in force. */
+  settled(): Promise<void>;
 }
 export interface BackupView {
   readonly name: string;
@@ -114,6 +125,7 @@ export interface Parts {
   /** Asked at each request: a part that is restarted or not there yet. */
   readonly flows?: () => FlowsPort | undefined;
   readonly uplinks?: () => Status['uplinks'];
+  readonly uplinkControl?: () => UplinkPort | undefined;
   readonly backups?: () => BackupsPort | undefined;
   readonly demo?: () => DemoPort | undefined;
   /** Mounts the Node-RED editor; every route it adds is for installers and administrators, in maintenance mode. */

@@ -40,6 +40,10 @@ export const rights = {
   'user.read': ['shift-leader', 'auditor', 'admin'],
   'user.write': ['shift-leader', 'admin'],
   'token.write': ['admin'],
+  /** A platform sees the uplink that bears its name, and may ask for a stretch again there. */
+  'uplink.read': ['installer', 'auditor', 'admin', 'platform'],
+  'uplink.write': ['admin'],
+  'uplink.replay': ['installer', 'admin', 'platform'],
   /** Also the file itself, which only the box's key or a passphrase opens. */
   'backup.make': ['installer', 'admin'],
   'backup.read': ['installer', 'auditor', 'admin'],

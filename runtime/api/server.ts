@@ -29,6 +29,7 @@ import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
 import { healthRoutes, statusRoutes } from './routes/status.ts';
 import { streamRoutes } from './routes/stream.ts';
+import { uplinkRoutes } from './routes/uplinks.ts';
 import { userRoutes } from './routes/users.ts';
 import { createStreams } from './streams.ts';
 import { type KeyPair, keyPair } from './tls.ts';
@@ -160,6 +161,7 @@ async function createApp(parts: Parts, limits: Limits) {
       recordRoutes(api, context);
       streamRoutes(api, context, streams);
       eventRoutes(api, context);
+      uplinkRoutes(api, context);
       maintenanceRoutes(api, context);
       backupRoutes(api, context);
       demoRoutes(api, context);

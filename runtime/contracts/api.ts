@@ -1,7 +1,7 @@
 /** What crosses the HTTP API: shapes shared by server, booth, nodes and OpenAPI. Times are ms UTC. */
 import { type Static, Type } from 'typebox';
 import { roles } from './contract.ts';
-import { alarmChange, commandStates, journalRecord } from './record.ts';
+import { alarmChange, commandStates, journalRecord, kinds, lanes } from './record.ts';
 
 const text = (maxLength: number) => Type.String({ maxLength });
 const scalar = Type.Union([Type.String({ maxLength: 256 }), Type.Number(), Type.Boolean()]);
@@ -267,6 +267,90 @@ export const recordsPage = Type.Object(
 );
 export type RecordsPage = Static<typeof recordsPage>;
 
+const fromEnvironment = Type.Object({ env: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' }) }, closed);
+const fromFile = Type.Object({ file: Type.String({ minLength: 1, maxLength: 256 }) }, closed);
+
+/** A broker above. Secrets are named, never written: where to read them from (devices/uplink-secret.ts). */
+export const uplinkInput = Type.Object(
+  {
+    id: deviceId,
+    url: Type.String({ maxLength: 256, description: 'mqtt(s)://host:port, servers of one cluster with commas' }),
+    username: Type.Optional(Type.Union([text(128), fromEnvironment, fromFile])),
+    password: Type.Optional(Type.Union([fromEnvironment, fromFile])),
+    filter: Type.Optional(
+      Type.Object(
+        {
+          lanes: Type.Optional(Type.Array(Type.Enum(lanes), { minItems: 1, maxItems: lanes.length })),
+          kinds: Type.Optional(Type.Array(Type.Enum(kinds), { minItems: 1, maxItems: kinds.length })),
+          scenarios: Type.Optional(Type.Array(text(64), { minItems: 1, maxItems: 100 })),
+        },
+        { ...closed, description: 'what it receives; an absent list means everything' },
+      ),
+    ),
+    pace: Type.Optional(
+      Type.Object(
+        {
+          messagesPerSecond: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+          inFlight: Type.Optional(Type.Integer({ minimum: 1, maximum: 20, description: 'not yet acknowledged' })),
+        },
+        { ...closed, description: 'absent: as fast as it acknowledges' },
+      ),
+    ),
+  },
+  { ...closed, title: 'Uplink' },
+);
+export type Uplink = Static<typeof uplinkInput>;
+
+/** A stretch of the journal to be sent once more: `(after, through]` of one epoch, by default of the current one. */
+export const replayInput = Type.Object(
+  {
+    epoch: Type.Optional(Type.Integer({ minimum: 1, maximum: 8191 })),
+    after: Type.Integer({ minimum: 0, maximum: 2 ** 40 - 1 }),
+    through: Type.Integer({ minimum: 1, maximum: 2 ** 40 - 1 }),
+    lanes: Type.Optional(Type.Array(Type.Enum(lanes), { minItems: 1, maxItems: lanes.length })),
+  },
+  { ...closed, title: 'ReplayInput' },
+);
+export const replayView = Type.Object(
+  {
+    id: Type.String({ description: 'the batches bear it as `replay`' }),
+    state: Type.Enum(['waiting', 'running', 'done']),
+    epoch: Type.Integer(),
+    after: Type.Integer(),
+    through: Type.Integer(),
+    lanes: Type.Optional(Type.Array(Type.Enum(lanes))),
+    reached: Type.Integer({ description: 'acknowledged up to here' }),
+    actor: Type.String(),
+    requestedAt: Type.Integer(),
+    endedAt: Type.Optional(Type.Integer()),
+  },
+  { title: 'Replay' },
+);
+export type ReplayView = Static<typeof replayView>;
+
+const uplinkState = {
+  id: Type.String(),
+  state: Type.Enum(['connecting', 'online', 'offline', 'refused']),
+  since: Type.Integer(),
+  backlog: Type.Integer({ description: 'records not yet acknowledged' }),
+  oldestAt: Type.Optional(Type.Integer()),
+  reason: Type.Optional(Type.String()),
+};
+export const uplinkView = Type.Object(
+  {
+    ...uplinkState,
+    url: Type.String({ description: 'without a password' }),
+    username: uplinkInput.properties.username,
+    password: uplinkInput.properties.password,
+    filter: uplinkInput.properties.filter,
+    pace: uplinkInput.properties.pace,
+    fixed: Type.Boolean({ description: 'named at the start of the gateway; it cannot be changed here' }),
+    replays: Type.Array(replayView, { description: 'those that ended lately, the one that runs, those that wait' }),
+  },
+  { title: 'UplinkView' },
+);
+export type UplinkView = Static<typeof uplinkView>;
+
 export const status = Type.Object(
   {
     gateway: Type.String(),
@@ -284,16 +368,7 @@ export const status = Type.Object(
       restarts: Type.Integer(),
       editorUntil: Type.Optional(Type.Integer({ description: 'maintenance mode ends' })),
     }),
-    uplinks: Type.Array(
-      Type.Object({
-        id: Type.String(),
-        state: Type.Enum(['connecting', 'online', 'offline', 'refused']),
-        since: Type.Integer(),
-        backlog: Type.Integer({ description: 'records not yet acknowledged' }),
-        oldestAt: Type.Optional(Type.Integer()),
-        reason: Type.Optional(Type.String()),
-      }),
-    ),
+    uplinks: Type.Array(Type.Object(uplinkState)),
   },
   { title: 'Status' },
 );

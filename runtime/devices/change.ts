@@ -1,5 +1,5 @@
 /** A change of the inventory before it is committed: what is wrong with it as a whole, and its record in the audit. */
-import type { Zone } from '../contracts/api.ts';
+import type { Uplink, Zone } from '../contracts/api.ts';
 import type { Draft } from '../contracts/record.ts';
 import { checkSite, type Put } from './check-site.ts';
 import { type Catalogue, resolveDevice, type Wiring } from './device.ts';
@@ -90,3 +90,14 @@ export function audit(
     actor,
   };
 }
+
+/** An uplink holds no secret, only where it is to be found. */
+export const auditUplink = (before: Uplink | undefined, after: Uplink | undefined, actor: string): Draft => ({
+  lane: 'L0',
+  kind: 'audit',
+  scenario: 'gateway',
+  device: '',
+  name: `inventory.uplink.${after ? (before ? 'updated' : 'created') : 'deleted'}`,
+  data: { id: (after ?? before)?.id, ...(before ? { before } : {}), ...(after ? { after } : {}) },
+  actor,
+});

@@ -111,9 +111,10 @@ function siteRules({ timeZone, uplinks = [] }: Site): Finding[] {
     const path = ['uplinks', index];
     if (seen.has(id)) found.push({ what: 'exists', path: [...path, 'id'], fill: { id } });
     seen.add(id);
-    const parsed = URL.canParse(url) ? new URL(url) : undefined;
-    if (parsed?.password) found.push({ what: 'plainSecret', path: [...path, 'url'], fill: {} });
-    else if (!parsed?.hostname || !/^mqtts?:$/.test(parsed.protocol)) {
+    const servers = serversOf(url);
+    if (servers.some((server) => server?.password)) {
+      found.push({ what: 'plainSecret', path: [...path, 'url'], fill: {} });
+    } else if (servers.some((server) => !server?.hostname || !/^mqtts?:$/.test(server.protocol))) {
       found.push({ what: 'badUrl', path: [...path, 'url'], fill: { value: shown(url) } });
     }
     filter?.scenarios?.forEach((scenario, place) => {
@@ -123,6 +124,13 @@ function siteRules({ timeZone, uplinks = [] }: Site): Finding[] {
     });
   });
   return found;
+}
+
+/** Several servers of one cluster stand in a comma list, where the later ones may leave out the scheme. */
+function serversOf(url: string): (URL | null)[] {
+  const parts = url.split(',').map((part) => part.trim());
+  const scheme = /^[a-z]+:\/\//.exec(parts[0] ?? '')?.[0] ?? '';
+  return parts.map((part) => URL.parse(part.includes('://') ? part : `${scheme}${part}`));
 }
 
 function settingRules(settings: Readonly<Record<string, unknown>>): Finding[] {

@@ -8,42 +8,17 @@ import {
   deviceInput,
   type Person,
   personInput,
+  uplinkInput,
   type Vehicle,
   vehicleInput,
   type Zone,
   zoneInput,
 } from '../contracts/api.ts';
-import { kinds, lanes } from '../contracts/record.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { SqlValue, Write } from '../journal/journal.ts';
 import type { EntryKind } from './problem.ts';
 
 const closed = { additionalProperties: false } as const;
-const fromEnvironment = Type.Object({ env: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' }) }, closed);
-const fromFile = Type.Object({ file: Type.String({ minLength: 1, maxLength: 256 }) }, closed);
-
-/** A broker above. Secrets are named, never written: where to read them from (see uplink-secret.ts). */
-export const uplinkInput = Type.Object(
-  {
-    id: deviceId,
-    url: Type.String({ maxLength: 256 }),
-    username: Type.Optional(Type.Union([Type.String({ maxLength: 128 }), fromEnvironment, fromFile])),
-    password: Type.Optional(Type.Union([fromEnvironment, fromFile])),
-    /** What it receives; an absent list means everything. */
-    filter: Type.Optional(
-      Type.Object(
-        {
-          lanes: Type.Optional(Type.Array(Type.Enum(lanes), { minItems: 1, maxItems: lanes.length })),
-          kinds: Type.Optional(Type.Array(Type.Enum(kinds), { minItems: 1, maxItems: kinds.length })),
-          scenarios: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { minItems: 1, maxItems: 100 })),
-        },
-        closed,
-      ),
-    ),
-  },
-  { ...closed, title: 'Uplink' },
-);
-export type Uplink = Static<typeof uplinkInput>;
 
 export const siteInput = Type.Object(
   {

@@ -4,11 +4,12 @@
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { Credential, DeviceInput, Person, Vehicle, Zone } from '../contracts/api.ts';
+import type { Credential, DeviceInput, Person, Uplink, Vehicle, Zone } from '../contracts/api.ts';
 import type { SiteView } from '../contracts/contract.ts';
 import type { Draft } from '../contracts/record.ts';
+import { GatehouseError } from '../errors.ts';
 import type { Journal, SqlValue, Write } from '../journal/journal.ts';
-import { audit, checkChange, repeated } from './change.ts';
+import { audit, auditUplink, checkChange, repeated } from './change.ts';
 import { checkEntry } from './check-entry.ts';
 import type { Put } from './check-site.ts';
 import { type Catalogue, type Device, resolveDevice } from './device.ts';
@@ -20,7 +21,7 @@ import { absent, refuse } from './refusal.ts';
 import { Register, type UnusableDevice } from './register.ts';
 
 export type { Catalogue, Device } from './device.ts';
-export { type Site, schema, type Uplink } from './entries.ts';
+export { type Site, schema } from './entries.ts';
 export type { ListQuery } from './lookups.ts';
 export { normalisePlate } from './plate.ts';
 export type { UnusableDevice } from './register.ts';
@@ -212,6 +213,40 @@ export class Inventory {
   async putSite(site: Site, actor: string): Promise<Site> {
     await this.#putOne('site', site, actor, {});
     return this.site();
+  }
+
+  uplink(id: string): Uplink | undefined {
+    return this.site().uplinks?.find((uplink) => uplink.id === id);
+  }
+
+  /** Part of the site's entry, but audited by itself. @throws GatehouseError `inventory.*` */
+  putUplink(uplink: Uplink, actor: string): Promise<{ readonly created: boolean }> {
+    return this.#exclusive(async () => {
+      const before = this.uplink(uplink.id);
+      const others = this.site().uplinks ?? [];
+      const uplinks = before ? others.map((other) => (other.id === uplink.id ? uplink : other)) : [...others, uplink];
+      await this.#putUplinks(uplinks, auditUplink(before, uplink, actor));
+      return { created: before === undefined };
+    });
+  }
+
+  /** @throws GatehouseError `inventory.not_found` */
+  deleteUplink(id: string, actor: string): Promise<void> {
+    return this.#exclusive(async () => {
+      const before = this.uplink(id);
+      if (!before) throw new GatehouseError('inventory.not_found', `No uplink ${id}`);
+      const uplinks = this.site().uplinks?.filter((uplink) => uplink.id !== id) ?? [];
+      await this.#putUplinks(uplinks, auditUplink(before, undefined, actor));
+    });
+  }
+
+  async #putUplinks(uplinks: readonly Uplink[], record: Draft): Promise<void> {
+    const { uplinks: _before, ...site } = this.site();
+    const entry = { ...site, ...(uplinks.length > 0 ? { uplinks } : {}) };
+    const { puts, problems } = this.#examine([{ kind: 'site', entry }], undefined);
+    const [put] = puts;
+    if (problems.length > 0 || !put) throw problemError(problems);
+    await this.#commit([put], [record], [deletion('site', put.id), this.#insertion(put)]);
   }
 
   /** @throws GatehouseError `device.*`, `inventory.*`; names both devices where two collide. */

@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Draft } from '../contracts/record.ts';
-import { reasonOf } from '../errors.ts';
+import { GatehouseError, reasonOf } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
 import type { UplinkTopics } from './topics.ts';
@@ -22,8 +22,8 @@ export interface DownOptions {
   readonly log: Log;
   /** Publishes on `up/reply`. */
   answer(body: object): Promise<void>;
-  /** @returns the id of the replay if it was accepted */
-  replay(body: unknown): Promise<string | undefined>;
+  /** @throws GatehouseError why it cannot be repeated */
+  replay(body: unknown): Promise<unknown>;
   accept(encodings: readonly string[]): void;
 }
 
@@ -64,6 +64,16 @@ export function createDown({ uplink, topics, journal, clock, log, answer, replay
     await answer({ command: text(id), state: 'refused', code: 'command.forbidden', detail });
   }
 
+  async function repeat(body: unknown): Promise<void> {
+    try {
+      await replay(body);
+    } catch (error) {
+      if (!(error instanceof GatehouseError)) throw error;
+      const { code, message: detail } = error;
+      await answer({ replay: text(fieldsOf(body).id), state: 'refused', code, detail });
+    }
+  }
+
   return {
     /** @param retained as the broker marked it: true for what was there before we came. */
     async message(topic: string, payload: Buffer, retained: boolean): Promise<void> {
@@ -82,8 +92,7 @@ export function createDown({ uplink, topics, journal, clock, log, answer, replay
         } else if (topic === topics.command) {
           await command(body);
         } else if (topic === topics.replay) {
-          const accepted = await replay(body);
-          if (accepted !== undefined) audit('uplink.replay.requested', { replay: accepted, request: body });
+          await repeat(body);
         }
       } catch (error) {
         log.warn({ topic, reason: reasonOf(error) }, 'answer not sent');

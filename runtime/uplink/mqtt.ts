@@ -3,7 +3,7 @@
  * keeps the connection; sender.ts decides what goes over it.
  */
 import { type Clock, delay, every } from '../clock.ts';
-import type { Status } from '../contracts/api.ts';
+import type { ReplayView, Status } from '../contracts/api.ts';
 import { reasonOf } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
@@ -11,14 +11,16 @@ import { type Connection, connect, type MqttVersion } from './connection.ts';
 import { createDown } from './down.ts';
 import type { RecordFilter } from './reader.ts';
 import { createReplays } from './replay.ts';
+import type { ReplayStore } from './replay-store.ts';
 import { createRetry, createTakeovers, type Ending } from './retry.ts';
-import { createSender, sentLanes } from './sender.ts';
+import { createSender, sentLanes, type UplinkPace } from './sender.ts';
 import { type Credentials, parseAddress, type Server, uplinkTopics } from './topics.ts';
 
 type UplinkStatus = Status['uplinks'][number];
+export const uplinkAlarms = ['uplinkOffline', 'uplinkRefused', 'duplicateClient'] as const;
 /** An alarm of the gateway's own contract, to raise or to clear; told only when it changes. */
 export interface UplinkAlarm {
-  readonly kind: 'uplinkOffline' | 'uplinkRefused' | 'duplicateClient';
+  readonly kind: (typeof uplinkAlarms)[number];
   readonly active: boolean;
   readonly detail: { readonly uplink: string; readonly reason?: string };
 }
@@ -44,11 +46,17 @@ export interface UplinkOptions {
   readonly id: string;
   /** `mqtt://host:port` or `mqtts://…`, several servers of one cluster in a comma list. */
   readonly url: string;
-  readonly credentials?: Credentials;
+  /** Read anew for each attempt, so that a secret may change under way. @throws GatehouseError `config.invalid` */
+  readonly credentials?: () => Credentials | undefined;
   /** PEM of the authority behind the servers' certificates, when it is not one of the system's. */
   readonly ca?: string;
   /** What this platform gets; by default everything but L4, which is never sent. */
   readonly filter?: RecordFilter;
+  readonly pace?: UplinkPace;
+  /** Where replays are kept over a restart. */
+  readonly replays?: ReplayStore;
+  /** Alarms about this uplink that stand from before. */
+  readonly raised?: readonly UplinkAlarm['kind'][];
   readonly site: string;
   readonly gateway: string;
   readonly version: string;
@@ -61,6 +69,9 @@ export interface UplinkOptions {
 
 export interface Uplink {
   status(): UplinkStatus;
+  replays(): ReplayView[];
+  /** @throws GatehouseError `record.invalid`, `uplink.busy`, `uplink.range` */
+  replay(request: unknown, actor: string): Promise<ReplayView>;
   /** Says goodbye and saves the places; a second at most for what is on its way. */
   stop(): Promise<void>;
 }
@@ -77,21 +88,23 @@ export function startUplink(options: UplinkOptions): Uplink {
   const timing = { ...defaultTiming, ...options.timing };
   const topics = uplinkTopics(options.site, gateway);
   const { servers, ...named } = parseAddress(options.url);
-  const credentials = options.credentials ?? named.credentials;
   const filter = {
     ...options.filter,
     lanes: sentLanes.filter((lane) => options.filter?.lanes?.includes(lane) ?? true),
   };
-  const sender = createSender({ uplink: id, gateway, filter, topics, journal, clock, log });
+  const { pace } = options;
+  const sender = createSender({ uplink: id, gateway, filter, topics, ...(pace ? { pace } : {}), journal, clock, log });
   const reply = (body: object) => sender.publish(topics.reply, JSON.stringify({ gateway, ...body }));
-  const replays = createReplays(
+  const replays = createReplays({
+    uplink: id,
+    sent: filter,
     journal,
-    filter,
     clock,
     log,
-    (stretch, replay) => sender.repeat(stretch, replay),
-    reply,
-  );
+    ...(options.replays ? { store: options.replays } : {}),
+    send: sender.repeat,
+    answer: reply,
+  });
   const down = createDown({
     uplink: id,
     topics,
@@ -99,7 +112,7 @@ export function startUplink(options: UplinkOptions): Uplink {
     clock,
     log,
     answer: reply,
-    replay: replays.request,
+    replay: (body) => replays.request(body, `platform:${id}`),
     accept: (encodings) => sender.compress(encodings.includes('zstd')),
   });
 
@@ -114,7 +127,7 @@ export function startUplink(options: UplinkOptions): Uplink {
   }
 
   const takeovers = createTakeovers(clock);
-  const raised = new Set<UplinkAlarm['kind']>();
+  const raised = new Set(options.raised);
   function alarm(kind: UplinkAlarm['kind'], active: boolean): void {
     if (raised.has(kind) === active) return;
     if (active) raised.add(kind);
@@ -176,12 +189,19 @@ export function startUplink(options: UplinkOptions): Uplink {
     const ending = await line.ended;
     connection = undefined;
     stopBeat();
+    replays.suspend();
     sender.end(ending);
     return ending;
   }
 
-  const attempt = (server: Server, version: MqttVersion) =>
-    connect({
+  const attempt = async (server: Server, version: MqttVersion): Promise<Connection | Ending> => {
+    let credentials: Credentials | undefined;
+    try {
+      credentials = options.credentials?.() ?? named.credentials;
+    } catch (error) {
+      return { kind: 'refused', reason: reasonOf(error), stoodMs: 0 };
+    }
+    return connect({
       server,
       version,
       clientId: `gh-${gateway}-${id}`,
@@ -195,6 +215,7 @@ export function startUplink(options: UplinkOptions): Uplink {
       signal: stopping.signal,
       onMessage: (topic, payload, retained) => void down.message(topic, payload, retained),
     });
+  };
 
   let spoken: MqttVersion = 5;
   /** MQTT 5 first, 3.1.1 where it is refused; what worked is remembered until it is refused in its turn. */
@@ -235,6 +256,8 @@ export function startUplink(options: UplinkOptions): Uplink {
   const running = run();
   return {
     status: () => ({ id, ...state, ...sender.backlog() }),
+    replays: replays.views,
+    replay: replays.request,
     async stop() {
       stopping.abort(new Error('uplink stopped'));
       stopChecks();

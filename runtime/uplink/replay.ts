@@ -1,148 +1,196 @@
 /**
  * Repeats a stretch of the journal for a platform that found a hole: paced, one batch at a time on `up/reply`, so that the
- * live lanes do not notice. What is asked for is answered from the journal, whatever the cursors say.
+ * live lanes do not notice. What is asked for is answered from the journal, whatever the cursors say. Records that are not
+ * there any more are told by the gap records about them, in the batch whose stretch they are about.
  */
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import type { Clock } from '../clock.ts';
-import { lanes, type Position } from '../contracts/record.ts';
-import { reasonOf } from '../errors.ts';
+import { type Clock, delay } from '../clock.ts';
+import { type ReplayView, replayInput } from '../contracts/api.ts';
+import { type Draft, kinds, type Lane } from '../contracts/record.ts';
+import { GatehouseError, reasonOf } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
-import type { Stretch } from './batch.ts';
-import { createLaneReader, type LaneReader, type RecordFilter } from './reader.ts';
+import { createLaneReader, type RecordFilter } from './reader.ts';
+import { inMemory, type ReplayJob, type ReplayStore } from './replay-store.ts';
+import type { Part } from './sender.ts';
 
 /** Body on `…/down/replay`: everything in `(after, through]` of one epoch, by default of the current one. */
 const replayRequest = Type.Object(
-  {
-    id: Type.String({ pattern: '^[A-Za-z0-9_.:-]{1,64}$' }),
-    epoch: Type.Optional(Type.Integer({ minimum: 1, maximum: 8191 })),
-    after: Type.Integer({ minimum: 0, maximum: 2 ** 40 - 1 }),
-    through: Type.Integer({ minimum: 1, maximum: 2 ** 40 - 1 }),
-    lanes: Type.Optional(Type.Array(Type.Enum(lanes), { minItems: 1, maxItems: lanes.length })),
-  },
+  { id: Type.String({ pattern: '^[A-Za-z0-9_.:-]{1,64}$' }), ...replayInput.properties },
   { additionalProperties: false },
 );
+export type ReplayRequest = Static<typeof replayRequest>;
 
-/** What goes back beside the batches: the end of a replay, or why there is none. */
-export type ReplayAnswer =
-  | { readonly replay: string; readonly state: 'done'; readonly epoch: number; readonly through: number }
-  | { readonly replay: string; readonly state: 'refused'; readonly code: string; readonly detail: string };
-
-interface Job {
-  readonly id: string;
-  readonly reader: LaneReader;
+/** The end of a replay, told beside its batches. */
+export interface ReplayDone {
+  readonly replay: string;
+  readonly state: 'done';
+  readonly epoch: number;
   readonly through: number;
+}
+
+export interface ReplayOptions {
+  readonly uplink: string;
+  /** What this receiver gets at all; a replay never shows more. */
+  readonly sent: RecordFilter & { readonly lanes: readonly Lane[] };
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** By default a restart forgets what was asked for. */
+  readonly store?: ReplayStore;
+  /** Publishes the next part; resolves on its PUBACK, rejects when the connection is gone. */
+  send(part: Part): Promise<{ readonly through: number; readonly told: boolean }>;
+  answer(answer: ReplayDone): Promise<void>;
+}
+
+interface Job extends ReplayJob {
   /** How far it was acknowledged. */
-  at: Position;
+  reached: number;
 }
 
 const MAX_WAITING = 4;
-const BATCH_RECORDS = 200;
-const BATCH_BYTES = 100 * 1024;
+const KEEP_DONE = 10;
 const PAUSE_MS = 50;
+const AGAIN_MS = 1000;
+const SAVE_EVERY_MS = 1000;
 
-/**
- * @param sent what this receiver gets at all; a replay never shows more.
- * @param send publishes one batch; resolves on its PUBACK, rejects when the connection is gone.
- */
-export function createReplays(
-  journal: Journal,
-  sent: RecordFilter & { readonly lanes: readonly (typeof lanes)[number][] },
-  clock: Clock,
-  log: Log,
-  send: (stretch: Stretch, replay: string) => Promise<void>,
-  answer: (answer: ReplayAnswer) => Promise<void>,
-) {
-  const jobs: Job[] = [];
+export function createReplays(options: ReplayOptions) {
+  const { uplink, sent, journal, clock, log, store = inMemory } = options;
+  const jobs: Job[] = store.load().map((job) => ({ ...job }));
+  const done: ReplayView[] = [];
+  const reader = createLaneReader(journal, sent);
+  const goneUntil = journal.db.prepare<[number], { to: number | null }>(
+    `SELECT max(data ->> '$.to') AS "to" FROM record
+     WHERE kind = ${kinds.indexOf('gap')} AND kind <> 0 AND data ->> '$.epoch' = ?`,
+  );
   let connection = 0; // counts them; a run belongs to one
+  let connected = false;
   let running = 0;
 
   /** Why a request cannot be answered; undefined if it can. */
   function obstacle(epoch: number, after: number, through: number): string | undefined {
-    const end = createLaneReader(journal, sent).endOf(epoch).seq;
     if (after >= through) return `after ${after} is not before through ${through}`;
+    const end = Math.max(reader.endOf(epoch).seq, goneUntil.get(epoch)?.to ?? 0);
     if (end === 0) return `epoch ${epoch} is not in this journal`;
-    if (through > end) return `epoch ${epoch} ends at ${end}`;
-    const first = journal.read({ after: { epoch, seq: 0 }, limit: 1 }).items[0]?.seq ?? 1;
-    return after < first - 1 ? `epoch ${epoch} is kept from ${first} on` : undefined;
+    return through > end ? `epoch ${epoch} ends at ${end}` : undefined;
   }
 
-  /** The next batch of a job: searched in bounded steps, with room for others in between. */
-  async function next(job: Job): Promise<Stretch> {
-    const texts: string[] = [];
-    let bytes = 0;
-    let at = job.at;
-    while (texts.length < BATCH_RECORDS && at.seq < job.through) {
-      const { records, through } = job.reader.read(at, BATCH_RECORDS - texts.length);
-      let reached = Math.min(through.seq, job.through);
-      for (const record of records) {
-        if (record.seq > job.through) break;
-        const text = JSON.stringify(record);
-        bytes += Buffer.byteLength(text);
-        if (bytes > BATCH_BYTES && texts.length > 0) {
-          reached = record.seq - 1;
-          break;
-        }
-        texts.push(text);
+  const filterOf = ({ lanes = sent.lanes }: Job) => ({
+    ...sent,
+    lanes: sent.lanes.filter((lane) => lanes.includes(lane)),
+  });
+  const save = (writes: ReturnType<ReplayStore['put']>) =>
+    journal
+      .commit({ writes })
+      .catch((error: unknown) => log.warn({ reason: reasonOf(error) }, 'the state of a replay is not saved'));
+
+  async function repeat(job: Job, mine: number): Promise<void> {
+    const { id: replay, epoch, through } = job;
+    const filter = filterOf(job);
+    let savedAt = clock.mono();
+    for (let from = job.reached; from < through && connection === mine; ) {
+      const part = await options.send({ replay, epoch, from, after: job.reached, through, filter });
+      from = part.through;
+      if (!part.told) continue;
+      job.reached = part.through;
+      if (clock.mono() - savedAt >= SAVE_EVERY_MS) {
+        savedAt = clock.mono();
+        await save(store.reached(job));
       }
-      at = { epoch: at.epoch, seq: reached };
-      if (bytes > BATCH_BYTES) break;
-      await new Promise((resolve) => setImmediate(resolve));
+      await delay(clock, PAUSE_MS);
     }
-    return { epoch: at.epoch, after: job.at.seq, through: at.seq, records: texts };
+    if (job.reached < through) return;
+    await options.answer({ replay, state: 'done', epoch, through });
+    jobs.splice(jobs.indexOf(job), 1);
+    done.push({ ...viewOf(job), state: 'done', endedAt: clock.now() });
+    if (done.length > KEEP_DONE) done.shift();
+    await save(store.remove(job));
   }
 
   async function run(mine: number): Promise<void> {
-    if (running === mine) return;
+    if (!connected || running === mine) return;
     running = mine;
-    try {
-      for (let job = jobs[0]; job && connection === mine; job = jobs[0]) {
-        const stretch = await next(job);
-        await send(stretch, job.id);
-        job.at = { epoch: stretch.epoch, seq: stretch.through };
-        if (stretch.through >= job.through) {
-          await answer({ replay: job.id, state: 'done', epoch: stretch.epoch, through: job.through });
-          jobs.shift();
-        }
-        await new Promise<void>((resolve) => clock.after(PAUSE_MS, resolve));
+    for (let job = jobs[0]; job && connection === mine; job = jobs[0]) {
+      try {
+        await repeat(job, mine);
+      } catch (error) {
+        // Most likely the connection is gone: then the job goes on from its place with the next one.
+        log.debug({ replay: job.id, reason: reasonOf(error) }, 'replay interrupted');
+        if (connection === mine) await delay(clock, AGAIN_MS);
       }
-    } catch (error) {
-      // The connection is gone; the job goes on from its place with the next one.
-      log.debug({ replay: jobs[0]?.id, reason: reasonOf(error) }, 'replay interrupted');
-    } finally {
-      if (running === mine) running = 0;
     }
+    if (running === mine) running = 0;
   }
 
+  const viewOf = ({
+    id,
+    epoch,
+    after,
+    through,
+    lanes,
+    reached,
+    actor,
+    requestedAt,
+  }: Job): Omit<ReplayView, 'state'> => ({
+    ...{ id, epoch, after, through, reached, actor, requestedAt },
+    ...(lanes === undefined ? {} : { lanes: [...lanes] }),
+  });
+
   return {
-    /** @param body what came on the topic. @returns the id of the request if it was accepted */
-    async request(body: unknown): Promise<string | undefined> {
-      if (!Value.Check(replayRequest, body)) {
-        const id = typeof body === 'object' && body !== null && 'id' in body ? String(body.id).slice(0, 64) : '';
-        await answer({ replay: id, state: 'refused', code: 'record.invalid', detail: 'not {id, after, through}' });
-        return undefined;
-      }
-      const { id, epoch = journal.epoch, after, through, lanes: wanted = sent.lanes } = body;
-      const refuse = (code: string, detail: string) => answer({ replay: id, state: 'refused', code, detail });
-      if (jobs.some((job) => job.id === id)) return undefined; // delivered twice
-      if (jobs.length > MAX_WAITING) {
-        await refuse('uplink.busy', `${jobs.length} replays wait`);
-        return undefined;
-      }
+    /**
+     * Resolves once the request is durable. @param body what came on the topic or by HTTP
+     * @throws GatehouseError `record.invalid`, `uplink.busy`, `uplink.range`
+     */
+    async request(body: unknown, actor: string): Promise<ReplayView> {
+      if (!Value.Check(replayRequest, body)) throw new GatehouseError('record.invalid', 'not {id, after, through}');
+      const { id, epoch = journal.epoch, after, through, lanes } = body;
+      const known = jobs.find((job) => job.id === id); // delivered twice
+      if (known) return { ...viewOf(known), state: 'waiting' };
+      if (jobs.length > MAX_WAITING) throw new GatehouseError('uplink.busy', `${jobs.length} replays wait`);
       const reason = obstacle(epoch, after, through);
-      if (reason) {
-        await refuse('uplink.range', reason);
-        return undefined;
+      if (reason) throw new GatehouseError('uplink.range', reason);
+      const job: Job = {
+        ...{ id, epoch, after, through, reached: after, actor, requestedAt: clock.now() },
+        ...(lanes === undefined ? {} : { lanes }),
+      };
+      jobs.push(job);
+      try {
+        await journal.commit({ records: [audit(uplink, job)], writes: store.put(job) });
+      } catch (error) {
+        jobs.splice(jobs.indexOf(job), 1);
+        throw error;
       }
-      const filter = { ...sent, lanes: sent.lanes.filter((lane) => wanted.includes(lane)) };
-      jobs.push({ id, reader: createLaneReader(journal, filter), through, at: { epoch, seq: after } });
       void run(connection);
-      return id;
+      return { ...viewOf(job), state: 'waiting' };
     },
     /** A new connection stands. */
     resume(): void {
+      connected = true;
       void run(++connection);
     },
+    /** It has ended. */
+    suspend(): void {
+      connected = false;
+      connection++;
+    },
+    /** Those that ended lately, the one that runs, and those that wait. */
+    views: (): ReplayView[] => [
+      ...done,
+      ...jobs.map((job, index) => ({
+        ...viewOf(job),
+        state: index === 0 && connected ? ('running' as const) : ('waiting' as const),
+      })),
+    ],
   };
 }
+
+const audit = (uplink: string, { id, epoch, after, through, lanes, actor }: Job): Draft => ({
+  lane: 'L0',
+  kind: 'audit',
+  scenario: 'gateway',
+  device: '',
+  name: 'uplink.replay.requested',
+  data: { uplink, replay: id, epoch, after, through, ...(lanes === undefined ? {} : { lanes }) },
+  actor,
+});

@@ -2,15 +2,17 @@
  * What goes up over one connection after the other: batches of the two lanes with a window of their own, urgent ahead of
  * bulk, and the messages beside them. What was not acknowledged when a connection ended is sent again over the next.
  */
-import type { Clock } from '../clock.ts';
+import { type Clock, delay } from '../clock.ts';
 import type { JournalRecord, Lane } from '../contracts/record.ts';
 import { reasonOf } from '../errors.ts';
 import { openCursor } from '../journal/cursors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
-import { encode, fitted, type Stretch, stretchText } from './batch.ts';
+import { type Allowance, createAllowance } from './allowance.ts';
+import { batchText, encode } from './batch.ts';
 import type { Connection } from './connection.ts';
-import { createSendLane, type SendLane } from './lane.ts';
+import { openDrain } from './drain.ts';
+import { createSendLane, type Limits, type SendLane } from './lane.ts';
 import { createPace } from './pace.ts';
 import type { RecordFilter } from './reader.ts';
 import type { Ending } from './retry.ts';
@@ -22,50 +24,80 @@ const RESERVE = 4;
 /** Some brokers take 128 KiB and not a byte more, topic and header included. */
 const BATCH_BYTES = 120 * 1024;
 const ENVELOPE_BYTES = 512;
+const REPLAY_BYTES = 100 * 1024;
 const BULK_LINGER_MS = 100;
 const urgentLanes: readonly Lane[] = ['L0', 'L1'];
 const bulkLanes: readonly Lane[] = ['L2', 'L3'];
 export const sentLanes: readonly Lane[] = [...urgentLanes, ...bulkLanes];
+
+/** How fast a platform wants it; by default as fast as it acknowledges (reliability.md B5). */
+export interface UplinkPace {
+  /** Messages, which hold up to 500 records each. */
+  readonly messagesPerSecond?: number;
+  /** Messages not yet acknowledged, at most 20. */
+  readonly inFlight?: number;
+}
 
 export interface SenderOptions {
   readonly uplink: string;
   readonly gateway: string;
   readonly filter: RecordFilter & { readonly lanes: readonly Lane[] };
   readonly topics: UplinkTopics;
+  readonly pace?: UplinkPace;
   readonly journal: Journal;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-export function createSender({ uplink, gateway, filter, topics, journal, clock, log }: SenderOptions) {
+/** The next part of a replay: `(from, through]`, told as beginning after `after`. */
+export interface Part {
+  readonly replay: string;
+  readonly epoch: number;
+  readonly from: number;
+  readonly after: number;
+  readonly through: number;
+  readonly filter: RecordFilter & { readonly lanes: readonly Lane[] };
+}
+
+export function createSender({ uplink, gateway, filter, topics, pace: wanted, journal, clock, log }: SenderOptions) {
+  const drain = openDrain(journal, clock);
   const sendLane = (name: 'urgent' | 'bulk', lanes: readonly Lane[], lingerMs: number) =>
     createSendLane({
+      uplink,
       journal,
+      drain,
+      urgency: name,
       cursor: openCursor(journal, `uplink:${uplink}:${name}`),
       filter: { ...filter, lanes: lanes.filter((lane) => filter.lanes.includes(lane)) },
       clock,
       log,
       lingerMs,
       countsOld: name === 'bulk',
+      wake: () => schedule(),
     });
   const urgent = sendLane('urgent', urgentLanes, 0);
   const bulk = sendLane('bulk', bulkLanes, BULK_LINGER_MS);
   const pace = createPace(BATCH_BYTES, WINDOW);
+  const allowance: Allowance = createAllowance(clock, wanted?.messagesPerSecond);
   let connection: Connection | undefined;
   let zstd = false;
   let beside = 0; // publishes in flight that belong to no lane
   let scheduled = false;
   let cancelLinger: (() => void) | undefined;
+  let wakesAt = 0;
 
-  const window = () => Math.min(WINDOW, connection?.receiveMaximum ?? 0);
+  const window = () => Math.min(WINDOW, wanted?.inFlight ?? WINDOW, connection?.receiveMaximum ?? 0);
   const inFlight = () => urgent.inFlight + bulk.inFlight + beside;
   const recordBytes = () => (connection?.packetBytes ?? BATCH_BYTES) - ENVELOPE_BYTES;
   const roomForBulk = () =>
     inFlight() < Math.max(1, window() - RESERVE) &&
     (bulk.inFlight === 0 || bulk.bytesInFlight + pace.batch <= pace.bytes);
 
-  function publishOn(line: Connection, topic: string, text: string, compress: boolean, retain = false): Promise<void> {
-    const payload = encode(text, compress);
+  const wakesIn = () => (cancelLinger ? Math.max(0, wakesAt - clock.mono()) : Number.POSITIVE_INFINITY);
+  const limits = (most: number): Limits => ({ most: Math.min(most, recordBytes()), hard: recordBytes(), zstd });
+
+  function publishOn(line: Connection, topic: string, payload: Buffer, retain = false): Promise<void> {
+    allowance.spend();
     const contentType = payload[0] === 0x28 ? 'application/zstd' : 'application/json';
     return line.publish(topic, payload, { retain, contentType });
   }
@@ -74,7 +106,10 @@ export function createSender({ uplink, gateway, filter, topics, journal, clock, 
     const line = connection;
     if (!line) return;
     const flight = lane.take(Math.min(most, recordBytes()), recordBytes());
-    publishOn(line, topic, stretchText(gateway, flight), zstd).then(
+    const { content } = flight;
+    const payload =
+      content instanceof Uint8Array ? asBuffer(content) : encode(batchText(gateway, flight, content), zstd);
+    publishOn(line, topic, payload).then(
       () => {
         if (lane === bulk && flight.bytes > 0) pace.acked(clock.mono() - flight.sentAt);
         lane.acked(flight);
@@ -88,30 +123,49 @@ export function createSender({ uplink, gateway, filter, topics, journal, clock, 
   function step(): void {
     scheduled = false;
     if (!connection) return;
-    let again = inFlight() < window() && urgent.fill();
-    while (inFlight() < window() && urgent.due(BATCH_BYTES)) send(urgent, topics.urgent, BATCH_BYTES);
-    if (roomForBulk()) {
-      again = bulk.fill() || again;
-      if (bulk.due(pace.batch)) {
-        send(bulk, topics.bulk, pace.batch);
-        again = true;
-      }
+    urgent.fill(limits(BATCH_BYTES));
+    while (inFlight() < window() && urgent.due(BATCH_BYTES) && allowance.has('urgent')) {
+      send(urgent, topics.urgent, BATCH_BYTES);
+      urgent.fill(limits(BATCH_BYTES));
     }
-    if (again) schedule();
-    else wakeForLinger();
+    bulk.fill(limits(pace.batch));
+    if (roomForBulk() && bulk.due(pace.batch) && allowance.has('bulk')) {
+      send(bulk, topics.bulk, pace.batch);
+      schedule();
+    } else wakeLater();
   }
   function schedule(): void {
     if (scheduled || !connection) return;
     scheduled = true;
     setImmediate(step);
   }
-  function wakeForLinger(): void {
-    const ms = Math.min(urgent.dueIn() ?? Number.POSITIVE_INFINITY, bulk.dueIn() ?? Number.POSITIVE_INFINITY);
-    if (cancelLinger || !Number.isFinite(ms) || !roomForBulk()) return; // no room: an acknowledgement will wake us
+  /** For a batch that waits for more, or for its turn; where there is no room, an acknowledgement will wake us. */
+  function wakeLater(): void {
+    const urgentIn = urgent.due(BATCH_BYTES) ? allowance.in('urgent') : urgent.dueIn();
+    const bulkIn = bulk.due(pace.batch) ? allowance.in('bulk') : bulk.dueIn();
+    const ms = Math.min(
+      inFlight() < window() ? (urgentIn ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY,
+      roomForBulk() ? (bulkIn ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY,
+    );
+    if (!Number.isFinite(ms) || ms >= wakesIn()) return;
+    cancelLinger?.();
+    wakesAt = clock.mono() + ms;
     cancelLinger = clock.after(Math.max(1, ms), () => {
       cancelLinger = undefined;
       schedule();
     });
+  }
+
+  async function publishBeside(topic: string, payload: Buffer, retain: boolean): Promise<void> {
+    const line = connection;
+    if (!line) throw new Error('not connected');
+    beside++;
+    try {
+      await publishOn(line, topic, payload, retain);
+    } finally {
+      if (line === connection) beside--;
+      schedule();
+    }
   }
 
   const unfollow = journal.onCommit((records: readonly JournalRecord[]) => {
@@ -138,24 +192,27 @@ export function createSender({ uplink, gateway, filter, topics, journal, clock, 
     },
     /** The receiver understands zstd from now on. */
     compress(on: boolean): void {
+      if (zstd === on) return;
       zstd = on;
+      urgent.rewind();
+      bulk.rewind();
+      schedule();
     },
     /** A message beside the lanes. Resolves on its PUBACK; rejects when there is no connection or it ended. */
-    async publish(topic: string, text: string, retain = false): Promise<void> {
-      const line = connection;
-      if (!line) throw new Error('not connected');
-      beside++;
-      try {
-        await publishOn(line, topic, text, zstd && !retain, retain);
-      } finally {
-        if (line === connection) beside--;
-        schedule();
-      }
-    },
-    /** Part of a replay, on `up/reply`. */
-    async repeat(stretch: Stretch, replay: string): Promise<void> {
-      const records = stretch.records.map((record) => fitted(record, recordBytes()));
-      await this.publish(topics.reply, stretchText(gateway, { ...stretch, records }, replay));
+    publish: (topic: string, text: string, retain = false): Promise<void> =>
+      publishBeside(topic, encode(text, zstd && !retain), retain),
+    /**
+     * Sends the next part of a replay on `up/reply`, when it is its turn. @returns how far it searched, and whether that was
+     * sent: a part without records is told with the next. Rejects when there is no connection or it ended.
+     */
+    async repeat({ replay, ...part }: Part): Promise<{ readonly through: number; readonly told: boolean }> {
+      for (let ms = allowance.in('bulk'); ms > 0; ms = allowance.in('bulk')) await delay(clock, ms);
+      const ask = { ...part, ...limits(REPLAY_BYTES), freshAfter: Number.MAX_SAFE_INTEGER, replay };
+      const { through, payload } = await drain.read(ask, 'replay');
+      if (!payload && through < part.through) return { through, told: false };
+      const nothing = () => Buffer.from(batchText(gateway, { ...part, through }, [], { replay }));
+      await publishBeside(topics.reply, payload ? asBuffer(payload) : nothing(), false);
+      return { through, told: true };
     },
     /** About how many records are not yet acknowledged, and when the gateway got the oldest of them. */
     backlog(): { readonly backlog: number; readonly oldestAt?: number } {
@@ -169,6 +226,10 @@ export function createSender({ uplink, gateway, filter, topics, journal, clock, 
     async stop(): Promise<void> {
       unfollow();
       await Promise.all([urgent.flush(), bulk.flush()]);
+      await drain.close();
     },
   };
 }
+
+const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);
