@@ -76,14 +76,14 @@ async function endOf(worker: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): 
 /** There is no event for what other processes write into a database. @throws after `withinMs` without progress */
 async function until(check: () => Promise<{ done: boolean; progress: number }>, withinMs: number): Promise<void> {
   let best = Number.NEGATIVE_INFINITY;
-  for (let deadline = performance.now() + withinMs; ; await sleep(100)) {
+  for (let deadline = performance.now() + withinMs; ; await sleep(50)) {
     const { done, progress } = await check();
     if (done) return;
     if (progress > best) {
       best = progress;
       deadline = performance.now() + withinMs;
     }
-    if (performance.now() > deadline) throw new Error(`stands still at ${best}`);
+    if (performance.now() > deadline) throw new Error(`stands still at ${best}`, { cause: done });
   }
 }
 
@@ -140,9 +140,9 @@ export const clusterNode: Trial = {
       }
     };
     const began = performance.now();
-    await append(total / 2);
-    // In the middle: some of it is there, some on its way, some not yet sent.
-    const some = (total / 2) * (0.2 + random() * 0.6);
+    const appending = append(total);
+    // In the middle: some of it is there, some on its way, some not yet sent or not yet written.
+    const some = total * (0.1 + random() * 0.4);
     await until(async () => {
       const progress = await heldBy(above.database);
       return { done: progress >= some, progress };
@@ -154,7 +154,7 @@ export const clusterNode: Trial = {
     await node.kill();
     const killedAt = performance.now();
     say(`${node.name} killed with ${await heldBy(above.database)} of ${total} records in the database`);
-    await append(total / 2);
+    await appending;
     // A chain tells how far it is when it has something to tell: both get a last record.
     await journal.append(draft(0, 'L2'), draft(0, 'L0'));
     await until(async () => {

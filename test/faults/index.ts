@@ -1,7 +1,8 @@
 /** Every trial, in the order in which `npm run faults` carries them out. */
+import { disk } from './disk.ts';
 import { harness } from './harness.ts';
 import { kill } from './kill.ts';
 import { powerCut } from './power-cut.ts';
 import type { Trial } from './trial.ts';
 
-export const trials: readonly Trial[] = [harness, powerCut, kill];
+export const trials: readonly Trial[] = [harness, powerCut, kill, disk];
