@@ -58,4 +58,8 @@ export function readyText({ url, devices, mqtt, boothBuilt, setupCode, demo, log
 export const failureText = (phrase: Phrase, detail: readonly string[]): string =>
   ['', both('failed'), both(phrase), ...detail.map((line) => `  ${line}`), ''].join('\n');
 
+/** @param lines what is wrong and what to do, in both languages */
+export const safetyText = (url: string, lines: readonly string[]): string =>
+  ['', `  ${words.safety.zh}  ${words.safety.en}  ${url}/`, '', ...lines.map((line) => `  ${line}`), ''].join('\n');
+
 export const saying = both;

@@ -24,6 +24,7 @@ export const words = {
   stopping: { zh: '正在停止…', en: 'Stopping…' },
   logFile: { zh: '日志', en: 'Log' },
   noBooth: { zh: '岗亭页面还没有构建：运行 npm start', en: 'The booth is not built: run npm start' },
+  safety: { zh: '安全模式', en: 'Safety mode' },
   failed: { zh: '无法启动', en: 'Cannot start' },
   portTaken: { zh: '端口被占用', en: 'The port is taken' },
   configWrong: { zh: '配置有误', en: 'The configuration is wrong' },

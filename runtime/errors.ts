@@ -73,6 +73,7 @@ export const catalogue = {
   'record.reason': { status: 422, title: 'Say why you export these records' },
   'site.invalid': { status: 422, title: 'The site file is not valid' },
   'site.unreadable': { status: 422, title: 'The site file cannot be read' },
+  'storage.unwritable': { status: 503, title: 'The data directory cannot be written' },
   'stream.limit': { status: 409, title: 'Too many open streams' },
   'uplink.busy': { status: 429, title: 'Too many replays wait' },
   'uplink.range': { status: 416, title: 'Not a stretch of this journal' },

@@ -1,11 +1,14 @@
 /** The core process: reads the configuration, starts the gateway, ends it in order. */
 import { writeSync } from 'node:fs';
-import { failureText, saying } from './announce.ts';
+import { failureText, safetyText, saying } from './announce.ts';
 import { showLife } from './boot/life.ts';
-import { readConfig } from './config.ts';
+import { systemClock } from './clock.ts';
+import { type Config, readConfig } from './config.ts';
 import { GatehouseError, reasonOf } from './errors.ts';
 import { CannotStart, EXIT } from './exit.ts';
 import { type Gateway, startGateway } from './gateway.ts';
+import { createLog } from './log.ts';
+import { type Safety, safetyLines, safetyReason, startSafety } from './safety.ts';
 
 const STOP_MS = 10_000;
 
@@ -21,11 +24,12 @@ function cannotStart(error: unknown): CannotStart | undefined {
       : undefined;
   }
   if (error.code === 'http.port_taken') return new CannotStart(EXIT.taken, 'portTaken', [error.message]);
-  const final = ['config.invalid', 'http.listen', 'journal.newer', 'profile.invalid', 'site.unreadable'];
+  const final = ['config.invalid', 'http.listen', 'profile.invalid', 'site.unreadable'];
   return final.includes(error.code) ? new CannotStart(EXIT.config, 'configWrong', [error.message]) : undefined;
 }
 
 let gateway: Gateway | undefined;
+let safety: Safety | undefined;
 let stopping = false;
 
 async function stop(): Promise<void> {
@@ -35,6 +39,7 @@ async function stop(): Promise<void> {
   say(saying('stopping'));
   setTimeout(() => process.exit(EXIT.failed), STOP_MS).unref();
   await gateway?.stop();
+  await safety?.stop();
   process.exit(0);
 }
 
@@ -49,20 +54,46 @@ process.on('uncaughtException', die);
 process.on('unhandledRejection', die);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop().catch(die));
 const life = showLife({
-  healthy: async () => (await gateway?.healthy()) ?? false,
+  healthy: async () => (await gateway?.healthy()) ?? safety !== undefined,
   onOrphaned: () => stop().catch(die),
 });
 
+/** A start that ended for a reason that starting again cannot mend, and a page can tell. @returns false for any other */
+async function standSafe(config: Config, error: unknown): Promise<boolean> {
+  const reason = safetyReason(error, config.dataDir);
+  if (!reason) return false;
+  const log = createLog(config.console ? 'silent' : config.logLevel);
+  const onOver = () => process.exit(EXIT.again);
+  safety = await startSafety({ config, reason, clock: systemClock, log, onOver });
+  writeSync(2, safetyText(safety.url, safetyLines(reason)));
+  return true;
+}
+
+let config: Config | undefined;
 try {
-  const config = readConfig(process.argv.slice(2), process.env);
+  config = readConfig(process.argv.slice(2), process.env);
   if (config.console) say(saying('starting'));
   gateway = await startGateway(config, say);
   life.ready();
 } catch (error) {
+  await giveUp(error).catch(die);
+}
+
+async function giveUp(error: unknown): Promise<void> {
+  if (config && (await standSafe(config, error).catch(told))) {
+    life.ready();
+    return;
+  }
+  told(error);
+}
+
+/** The last words of a start that cannot be. */
+function told(error: unknown): false {
   const known = cannotStart(error);
   if (!known) die(error);
   else {
     writeSync(2, failureText(known.phrase, known.lines));
     process.exit(known.exitCode);
   }
+  return false;
 }

@@ -59,6 +59,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   'runtime/demo/': [CONTRACTS, 'drivers/', ...BASE],
   // The core's side of the demo: starts that process and lists its devices in the inventory.
   'runtime/demo/start.ts': [CONTRACTS, JOURNAL, 'runtime/config.ts', 'runtime/demo/', 'runtime/devices/', ...BASE],
+  'runtime/safety': [CONTRACTS, JOURNAL, 'runtime/api/', 'runtime/config.ts', ...BASE],
   'runtime/exit.ts': ['runtime/announce'],
   // The one place that builds things; main.ts only starts and ends it.
   'runtime/gateway.ts': ['runtime/', 'drivers/'],

@@ -59,16 +59,11 @@ export function inspect(directory: string, file = databaseOf(directory)): Findin
   if (!stat || stat.size === 0) return { state: 'missing' };
   let db: Database.Database | undefined;
   try {
+    refuseNewer(file, versionIn(file)); // before SQLite opens it, which may leave an empty WAL beside it
     db = new Database(file, { readonly: true });
     if (db.pragma('application_id', { simple: true }) !== APPLICATION_ID) return { state: 'foreign' };
     const version = db.pragma('user_version', { simple: true }) as number;
-    if (version > SCHEMA_VERSION) {
-      throw new GatehouseError(
-        'journal.newer',
-        `${file} has schema ${version}, this version knows ${SCHEMA_VERSION}: install the newer version again`,
-        { detail: { found: version, known: SCHEMA_VERSION, file } },
-      );
-    }
+    refuseNewer(file, version);
     const fault = markOf(directory, file) ?? faultIn(db, stat.size);
     const meta = attempt(db, metaOf);
     const identity = meta && identityIn(meta);
@@ -84,6 +79,31 @@ export function inspect(directory: string, file = databaseOf(directory)): Findin
     return foreign ? { state: 'foreign' } : { state: 'damaged', fault: reasonOf(error) };
   } finally {
     db?.close();
+  }
+}
+
+function refuseNewer(file: string, version: number): void {
+  if (version <= SCHEMA_VERSION) return;
+  throw new GatehouseError(
+    'journal.newer',
+    `${file} has schema ${version}, this version knows ${SCHEMA_VERSION}: install the newer version again`,
+    { detail: { found: version, known: SCHEMA_VERSION, file } },
+  );
+}
+
+/** `user_version` as it stands in the file (format of SQLite 3, offsets 60 and 68); 0 if the file is not ours. */
+function versionIn(file: string): number {
+  const head = firstBytes(file, HEADER_BYTES);
+  return head.length === HEADER_BYTES && head.readUInt32BE(68) === APPLICATION_ID ? head.readUInt32BE(60) : 0;
+}
+
+function firstBytes(file: string, count: number): Buffer {
+  const handle = openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(count);
+    return bytes.subarray(0, readSync(handle, bytes, 0, count, 0));
+  } finally {
+    closeSync(handle);
   }
 }
 
@@ -135,17 +155,12 @@ function lastPosition(db: Database.Database): string | undefined {
   return pos == null ? undefined : formatPosition({ epoch: epochOf(pos), seq: seqOf(pos) });
 }
 
+const HEADER_BYTES = 100;
 const LOOK_BYTES = 1 << 20;
 
 /** A file whose head is gone may still be ours: near its beginning stands the text that made our tables. */
 function looksOurs(file: string): boolean {
-  const handle = openSync(file, 'r');
-  try {
-    const bytes = Buffer.alloc(LOOK_BYTES);
-    return bytes.subarray(0, readSync(handle, bytes, 0, LOOK_BYTES, 0)).includes('CREATE TABLE record (');
-  } finally {
-    closeSync(handle);
-  }
+  return firstBytes(file, LOOK_BYTES).includes('CREATE TABLE record (');
 }
 
 /** Anything else (no rights, no memory, no file handle) says nothing about the file. */
