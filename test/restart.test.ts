@@ -113,7 +113,7 @@ describe('kill -9 of the core', () => {
 });
 
 describe('kill -9 of the flow process', () => {
-  test('it is back by itself, gates stay with the guard meanwhile, and cars pass again', {
+  test('R9 it is back by itself, gates stay with the guard meanwhile, and cars pass again', {
     timeout: 120_000,
   }, async () => {
     first = await startGateway();
