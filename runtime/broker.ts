@@ -122,18 +122,15 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     return new Error(`${reason}: ${clean(detail)}`);
   };
 
-  function deliver(device: string, topic: string, payload: Uint8Array, done: (e?: Error) => void): void {
-    options.onMessage(device, topic, payload, (error) => {
-      if (error === undefined) {
-        done();
-      } else if (error instanceof GatehouseError && !error.code.startsWith('journal.')) {
-        log.debug({ device, topic, code: error.code, reason: error.message }, 'message not usable');
-        done();
-      } else {
-        log.error({ err: error, device, topic }, 'message not stored: no PUBACK');
-        clock.after(WITHHELD_MS, () => done(new Error(`not stored: ${reasonOf(error)}`)));
-      }
-    });
+  /** What becomes of a message that was not simply stored: acknowledged all the same, or the end of its connection. */
+  function judge(device: string, topic: string, error: unknown, done: (error?: Error) => void): void {
+    if (error instanceof GatehouseError && !error.code.startsWith('journal.')) {
+      log.debug({ device, topic, code: error.code, reason: error.message }, 'message not usable');
+      done();
+      return;
+    }
+    log.error({ err: error, device, topic }, 'message not stored: no PUBACK');
+    clock.after(WITHHELD_MS, () => done(new Error(`not stored: ${reasonOf(error)}`)));
   }
 
   const aedes = await Aedes.createBroker({
@@ -190,7 +187,11 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       }
       packet.retain = false; // what a device said once is not a state to hand out later
       const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
-      const go = () => deliver(device, packet.topic, payload, done);
+      const { topic } = packet;
+      const go = () =>
+        options.onMessage(device, topic, payload, (error) =>
+          error === undefined ? done() : judge(device, topic, error, done),
+        );
       if (seat && !client.closed) seat.turnstile.pass(go);
       else go(); // the will of a connection that has just gone
     },
@@ -230,13 +231,19 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   aedes.on('clientReady', (client) => {
     const seat = seatOf(client);
     if (seat && client.conn instanceof GuardedSocket) {
+      const device = client.id;
+      const { turnstile } = seat;
       const lane = openLane({
         socket: client.conn,
         topics: seat.rules.up,
         listened,
         clock,
         drainMs: DRAIN_MS,
-        take: (topic, payload, done) => seat.turnstile.pass(() => deliver(client.id, topic, payload, done)),
+        take(topic, payload, done) {
+          if (turnstile.admits()) options.onMessage(device, topic, payload, done);
+          else turnstile.pass(() => options.onMessage(device, topic, payload, done));
+        },
+        judge: (topic, error, done) => judge(device, topic, error, done),
       });
       client.conn.open((frame) => {
         seat.heard = clock.mono();

@@ -44,13 +44,14 @@ class StandInSocket extends EventEmitter {
 function open(listened: ReadonlySet<string> = new Set()) {
   const socket = new StandInSocket();
   const clock = manualClock();
-  const taken: { topic: string; payload: string; done: (error?: Error) => void }[] = [];
+  const taken: { topic: string; payload: string; done: (error?: unknown) => void }[] = [];
   const lane = openLane({
     socket,
     topics: [TOPIC],
     listened,
     clock,
     drainMs: 10_000,
+    judge: (_topic, error, done) => done(error === 'unusable' ? undefined : new Error(String(error))),
     take: (topic, payload, done) => taken.push({ topic, payload: payload.toString(), done }),
   });
   return { socket, clock, taken, lane };
@@ -99,6 +100,14 @@ test('R1 a message that could not be stored has no PUBACK, and the connection en
   await turn();
   expect(socket.written).toEqual([]);
   expect(socket.destroyed).toBe(true);
+});
+
+test('a message that can never be used is acknowledged', async () => {
+  const { lane, taken, socket } = open();
+  lane(frame(TOPIC));
+  taken[0]?.done('unusable');
+  await turn();
+  expect(socket.written).toEqual([Buffer.from([0x40, 2, 0, 7])]);
 });
 
 test('PUBACKs that a device leaves unread stop it, and end it after a while', async () => {

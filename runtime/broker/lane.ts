@@ -28,15 +28,25 @@ export interface LaneParts {
   readonly topics: Iterable<string>;
   /** Topics that other devices listen to: their messages take the long way. */
   readonly listened: ReadonlySet<string>;
-  /** Called once for each message, in the order they came; `done` at any time after. An error ends the connection. */
-  readonly take: (topic: string, payload: Buffer, done: (error?: Error) => void) => void;
+  /** Called once for each message, in the order they came; `done` at any time after. */
+  readonly take: (topic: string, payload: Buffer, done: (error?: unknown) => void) => void;
+  /** Asked about a message that was not simply stored; `done()` acknowledges it, an error ends the connection. */
+  readonly judge: (topic: string, error: unknown, done: (error?: Error) => void) => void;
   readonly clock: Clock;
   /** How long a device may leave its PUBACKs unread. */
   readonly drainMs: number;
 }
 
 /** @returns what `GuardedSocket.open` asks of every packet. */
-export function openLane({ socket, topics, listened, take, clock, drainMs }: LaneParts): (frame: Frame) => boolean {
+export function openLane({
+  socket,
+  topics,
+  listened,
+  take,
+  judge,
+  clock,
+  drainMs,
+}: LaneParts): (frame: Frame) => boolean {
   const known = [...topics].map((topic) => ({ topic, bytes: Buffer.from(topic) }));
   let pending = 0;
   let acks: number[] = [];
@@ -70,7 +80,7 @@ export function openLane({ socket, topics, listened, take, clock, drainMs }: Lan
     });
   }
 
-  function settle(id: number, error: Error | undefined): void {
+  function settle(id: number, error?: Error): void {
     if (pending-- === MOST_PENDING) wait();
     if (error) {
       if (!socket.destroyed) socket.destroy(error);
@@ -94,7 +104,10 @@ export function openLane({ socket, topics, listened, take, clock, drainMs }: Lan
       if (id === 0) return false;
     }
     if (++pending === MOST_PENDING) wait();
-    take(topic, bytes.subarray(payload, end), (error) => settle(id, error));
+    take(topic, bytes.subarray(payload, end), (error) => {
+      if (error === undefined) settle(id);
+      else judge(topic, error, (end) => settle(id, end));
+    });
     return true;
   };
 }

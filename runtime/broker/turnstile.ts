@@ -2,6 +2,8 @@
 import type { Clock } from '../clock.ts';
 
 export interface Turnstile {
+  /** True: go now, the turn is used; false: it has to wait, see `pass`. */
+  admits(): boolean;
   /** Runs `action` now or when its turn comes; never after `close`. */
   pass(action: () => void): void;
   close(): void;
@@ -40,12 +42,17 @@ export function createTurnstile(clock: Clock, perSecond: number, patienceMs: num
       else next();
     });
   };
+  const admits = () => {
+    refill();
+    if (closed || tokens < 1 || waiting.length > 0) return false;
+    tokens--;
+    return true;
+  };
   return {
+    admits,
     pass(action) {
       if (closed) return;
-      refill();
-      if (tokens >= 1 && waiting.length === 0) {
-        tokens--;
+      if (admits()) {
         action();
         return;
       }

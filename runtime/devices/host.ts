@@ -28,7 +28,7 @@ import { uuidv7 } from '../journal/uuid.ts';
 import type { Log } from '../log.ts';
 import type { Evidence } from './evidence.ts';
 import { createRepeats, type Repeats } from './repeats.ts';
-import { createTurn, type Settled } from './turn.ts';
+import { createTurn, type Settled, type Speaker, spoken } from './turn.ts';
 
 /** A device of the inventory, resolved through its profile. */
 export interface HostedDevice {
@@ -81,21 +81,21 @@ interface Hosted {
   view: LinkView;
   /** Monotonic time of the last sign of life; message devices only. */
   heard: number;
-  /** Last recorded values, so that only changes are recorded. */
-  readonly recorded: Map<string, { value: Scalar; quality: string; at: number }>;
-  /** Messages of this device that are not durable yet, and how often one could not be made so. */
-  pending: number;
-  failures: number;
   readonly points: Map<string, Point>;
+  readonly speaker: Speaker;
   readonly repeats: Repeats;
   readonly rejected: Map<string, { count: number; at: number }>;
 }
 
-/** What the contract and the profile say about one point of a device. */
+/** One point of a device: what the contract and the profile say about it, and what was recorded last. */
 interface Point {
-  /** Undefined: no such point in the contract. */
-  readonly validator: Validator | undefined;
+  readonly validator: Validator;
   readonly deadband: number;
+  /** Undefined: whatever comes is news. */
+  value: Scalar | undefined;
+  quality: NonNullable<Reading['quality']>;
+  /** Monotonic ms. */
+  at: number;
 }
 
 /** An unchanged value is recorded again after this long, so a chart has points and a platform a sign of life. */
@@ -108,9 +108,12 @@ const REJECTED_MS = 60_000;
 /** Wait so long for a device that has just been attached before calling it offline. */
 const FIRST_SIGN_MS = 15_000;
 
-function changed(before: Scalar, value: Scalar, deadband: number): boolean {
-  if (typeof value === 'number' && typeof before === 'number') return Math.abs(value - before) > deadband;
-  return value !== before;
+const isNear = (before: Scalar | undefined, value: Scalar, deadband: number): boolean =>
+  typeof value === 'number' && typeof before === 'number' && Math.abs(value - before) <= deadband;
+
+/** Whatever comes next is news. */
+function forget(points: Iterable<[string, Point]>): void {
+  for (const [, point] of points) point.value = undefined;
 }
 
 export function createHost({ journal, alarms, evidence, driverOf, clock, log }: Parts): DeviceHost {
@@ -145,47 +148,53 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
   const note = (promise: Promise<unknown>) =>
     promise.catch((error: unknown) => log.error({ err: error }, 'a device fact could not be recorded'));
 
-  function pointOf({ device, points }: Hosted, name: string): Point {
+  /** @returns undefined if the contract has no such point */
+  function pointOf({ device, points }: Hosted, name: string): Point | undefined {
     const known = points.get(name);
     if (known) return known;
     const schema = scenarioOf(device.scenario)?.telemetry[name];
-    const point = {
-      validator: schema && validatorOf(`${device.scenario}/${name}`, schema),
+    if (!schema) return undefined;
+    const point: Point = {
+      validator: validatorOf(`${device.scenario}/${name}`, schema),
       deadband: device.profile.points[name]?.deadband ?? 0,
+      value: undefined,
+      quality: 'good',
+      at: 0,
     };
-    if (schema) points.set(name, point);
+    points.set(name, point);
     return point;
   }
 
-  /** Why a value does not fit the contract; undefined if it does. */
-  function misfit({ validator }: Point, value: Scalar): string | undefined {
-    if (!validator) return 'no such point in the contract';
-    return validator.Check(value)
-      ? undefined
-      : validator
-          .Errors(value)
-          .map((error) => error.message)
-          .join('; ');
-  }
+  const misfit = (validator: Validator, value: Scalar): string =>
+    validator
+      .Errors(value)
+      .map((error) => error.message)
+      .join('; ');
 
+  /** What is new in the readings, and one word a minute on what does not fit the contract. */
   function draftsOf(entry: Hosted, readings: readonly Reading[]): Draft[] {
     const drafts: Draft[] = [];
     const now = clock.mono();
     for (const reading of readings) {
-      const { point, value, quality = 'good', at } = reading;
-      const known = pointOf(entry, point);
-      const why = quality === 'bad' ? undefined : misfit(known, value);
-      if (why !== undefined) {
-        drafts.push(...rejection(entry, reading, why));
+      const { point: name, value, quality = 'good', at } = reading;
+      const point = pointOf(entry, name);
+      const isRecent = point?.value !== undefined && point.quality === quality && now - point.at < REPEAT_MS;
+      if (isRecent && point.value === value) continue;
+      if (!point) {
+        if (quality !== 'bad') drafts.push(...rejection(entry, reading, 'no such point in the contract'));
         continue;
       }
-      const last = entry.recorded.get(point);
-      if (last && last.quality === quality && now - last.at < REPEAT_MS && !changed(last.value, value, known.deadband))
+      if (quality !== 'bad' && !point.validator.Check(value)) {
+        drafts.push(...rejection(entry, reading, misfit(point.validator, value)));
         continue;
-      entry.recorded.set(point, { value, quality, at: now });
+      }
+      if (isRecent && isNear(point.value, value, point.deadband)) continue;
+      point.value = value;
+      point.quality = quality;
+      point.at = now;
       const { scenario, id } = entry.device;
       const lane = typeof value === 'number' ? 'L3' : 'L2';
-      const draft: Draft = { lane, kind: 'telemetry', scenario, device: id, name: point, data: value, quality };
+      const draft: Draft = { lane, kind: 'telemetry', scenario, device: id, name, data: value, quality };
       drafts.push(at === undefined ? draft : { ...draft, at });
     }
     return drafts;
@@ -237,7 +246,7 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
           })
         : alarms.planClear(device.id, 'offline', id, 'system:devices');
     void note(commit({ records: [record, ...(unit.records ?? [])], writes: unit.writes ?? [] }));
-    if (state === 'offline') entry.recorded.clear(); // what it says after its return is news
+    if (state === 'offline') forget(entry.points); // what it says after its return is news
   }
 
   const sink = {
@@ -246,10 +255,7 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
       if (!entry) return;
       setLink(entry, 'online');
       const drafts = draftsOf(entry, readings);
-      if (drafts.length > 0) {
-        const outcome = begin(entry);
-        void note(commit({ records: drafts }).then(() => outcome(), outcome));
-      }
+      if (drafts.length > 0) void note(spoken(entry.speaker, commit({ records: drafts })));
     },
     online(id: string) {
       const entry = hosted.get(id);
@@ -300,28 +306,6 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
     };
   }
 
-  /**
-   * A message of this device is on its way to the disk. What could not be stored was never said: the same value said again
-   * is news, and what was said meanwhile and left out as known is not stored either.
-   *
-   * @returns to be told how it ended; says what that means for the message.
-   */
-  function begin(entry: Hosted): (error?: unknown) => unknown {
-    const { failures } = entry;
-    entry.pending++;
-    return (error) => {
-      entry.pending--;
-      if (error !== undefined) {
-        entry.failures++;
-        entry.recorded.clear();
-        return error;
-      }
-      return entry.failures === failures
-        ? undefined
-        : new GatehouseError('journal.write', `${entry.device.id}: what came before was not stored`);
-    };
-  }
-
   async function accept(entry: Hosted, message: Message): Promise<void> {
     const { repeats } = entry;
     const fresh = message.events.filter((event) => event.key === undefined || !repeats.isRepeat(event.key));
@@ -338,10 +322,8 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
       });
       const drafts = [...draftsOf(entry, message.readings), ...events];
       // Without anything new it is durable once what came before it is.
-      if (drafts.length > 0 || entry.pending > 0) {
-        const outcome = begin(entry);
-        const failed = await commit({ records: drafts, writes: repeats.writes(keys) }).then(() => outcome(), outcome);
-        if (failed !== undefined) throw failed;
+      if (drafts.length > 0 || entry.speaker.pending > 0) {
+        await spoken(entry.speaker, commit({ records: drafts, writes: repeats.writes(keys) }));
       }
       await Promise.all(kept);
     } catch (error) {
@@ -351,7 +333,7 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
   }
 
   /** @throws GatehouseError `device.not_found`, `push.unreadable` */
-  function speaker(id: string): { readonly entry: Hosted; readonly driver: MessageDriver } {
+  function speaking(id: string): { readonly entry: Hosted; readonly driver: MessageDriver } {
     const entry = find(id);
     if (entry.driver.kind === 'message') return { entry, driver: entry.driver };
     throw new GatehouseError('push.unreadable', `${id} is not a device that pushes`);
@@ -378,12 +360,8 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
 
   /** Readings alone, the many: without a promise for each. */
   function gather(entry: Hosted, drafts: readonly Draft[], settled: Settled): void {
-    if (drafts.length === 0 && entry.pending === 0) {
-      settled();
-      return;
-    }
-    const outcome = begin(entry);
-    turn.add(drafts, (error) => settled(outcome(error)));
+    if (drafts.length === 0 && entry.speaker.pending === 0) settled();
+    else turn.add(entry.speaker, drafts, settled);
   }
 
   const stopWatching = every(clock, SILENCE_CHECK_MS, () => {
@@ -404,15 +382,14 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
     attach(device) {
       const driver = driverOf(device.profile.driver);
       if (!driver) throw new GatehouseError('device.invalid', `${device.id}: no driver "${device.profile.driver}"`);
+      const points = new Map<string, Point>();
       const entry: Hosted = {
         device,
         driver,
         view: { state: 'unknown', since: clock.now() },
         heard: clock.mono(),
-        recorded: new Map(),
-        pending: 0,
-        failures: 0,
-        points: new Map(),
+        points,
+        speaker: { id: device.id, pending: 0, failures: 0, forget: () => forget(points) },
         repeats: createRepeats(journal, clock, device.id),
         rejected: new Map(),
       };
@@ -437,14 +414,14 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
     },
     view: (id) => hosted.get(id)?.view ?? { state: 'unknown', since: 0 },
     async pushed(id, message) {
-      const { entry, driver } = speaker(id);
+      const { entry, driver } = speaking(id);
       return acceptOrTell(entry, () => driver.decode(entry.device.profile, message));
     },
     take(id, message, settled) {
       let entry: Hosted | undefined;
       let decoded: Message;
       try {
-        const found = speaker(id);
+        const found = speaking(id);
         entry = found.entry;
         decoded = found.driver.decode(entry.device.profile, message);
       } catch (error) {

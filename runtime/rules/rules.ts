@@ -193,11 +193,13 @@ export function createRules({ journal, alarms, site, clock, log }: Parts): Rules
   function digest(records: readonly JournalRecord[]): Promise<void> | undefined {
     const reactions: Reaction[] = [];
     for (const record of records) {
-      if (!isAfter({ epoch: record.epoch, seq: record.seq }, reached)) continue;
-      reached = { epoch: record.epoch, seq: record.seq };
+      if (!isAfter(record, reached)) continue;
+      reached = record;
       unsaved++;
-      const follows = record.kind === 'telemetry' && record.quality === 'good' ? conditions(record) : [];
-      for (const one of [...follows, ...watch(record)]) if (matters(one, reactions)) reactions.push(one);
+      if (record.kind === 'telemetry' && record.quality === 'good') {
+        for (const one of conditions(record)) if (matters(one, reactions)) reactions.push(one);
+      }
+      for (const one of watch(record)) if (matters(one, reactions)) reactions.push(one);
     }
     return reactions.length > 0 || unsaved >= SAVE_EVERY ? commit(reactions) : undefined;
   }
