@@ -71,6 +71,8 @@ export const catalogue = {
   'record.invalid': { status: 422, title: 'The record does not fit its contract' },
   'record.not_found': { status: 404, title: 'No such record' },
   'record.reason': { status: 422, title: 'Say why you export these records' },
+  'record.search': { status: 503, title: 'The search failed' },
+  'record.slow': { status: 503, title: 'The search takes too long: narrow it by time, device or kind' },
   'site.invalid': { status: 422, title: 'The site file is not valid' },
   'site.unreadable': { status: 422, title: 'The site file cannot be read' },
   'storage.unwritable': { status: 503, title: 'The data directory cannot be written' },

@@ -21,9 +21,11 @@ import { GatehouseError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ChoreArgument, ChoreName, ChoreResult } from './chores.ts';
 import { EPOCH_TOLD, epochDraft, establish, type Start } from './identity.ts';
+import { createIndexing, type Indexing } from './indexing.ts';
 import { createReader, pageLimit, type RecordQuery, type StoredRow, toRecord } from './query.ts';
 import { createRecent, pageOf } from './recent.ts';
 import { journalSchema, PAGE_BYTES, positionNumber, seqOf } from './schema.ts';
+import { createSearches, type Searches } from './searches.ts';
 import { uuidv7 } from './uuid.ts';
 import type { FromWriter, Row, SqlValue, ToWriter, WireUnit, WriterData } from './writer.ts';
 
@@ -100,6 +102,8 @@ export class Journal implements AsyncDisposable {
   readonly #file: string;
   readonly #chores = new Map<number, { resolve: (result: never) => void; reject: (error: Error) => void }>();
   readonly #recent = createRecent();
+  readonly #searches: Searches;
+  readonly #indexing: Indexing;
   readonly #listeners = new Set<(records: readonly JournalRecord[]) => void>();
   readonly #latest = new Map<string, Map<string, LatestPoint>>();
   #queue: Queued[] = [];
@@ -124,6 +128,14 @@ export class Journal implements AsyncDisposable {
     this.#worker = worker;
     this.#reader = createReader(db, this.gateway);
     this.#seq = this.#reader.headSeq(this.epoch);
+    this.#searches = createSearches({ file: this.#file, gateway: this.gateway }, options.log);
+    this.#indexing = createIndexing(
+      { file: this.#file },
+      // Where records are refused the index waits too.
+      (writes) => (this.#refused.size > 0 ? Promise.reject(new Error('No room')) : this.commit({ writes })),
+      options.log,
+    );
+    this.#indexing.committed(positionNumber(this.epoch, this.#seq));
     for (const row of this.#reader.latest()) this.#remember(row.device, row.name, row);
     worker.on('message', (message: FromWriter) => this.#settle(message));
     worker.on('error', (error) => {
@@ -240,9 +252,25 @@ export class Journal implements AsyncDisposable {
     return found ? pageOf(found, limit, head) : this.#reader.read(query, head);
   }
 
+  /**
+   * The same page, found on another thread: for filters that may have to look far. No record committed after the call is
+   * in it. @throws GatehouseError `record.slow`, `record.search`; the signal's reason
+   */
+  async search(query: RecordQuery, signal?: AbortSignal): Promise<RecordsPage> {
+    const head = this.head();
+    const limit = pageLimit(query);
+    const found = this.#recent.find(query, head, limit);
+    return found ? pageOf(found, limit, head) : this.#searches.page(query, head, signal);
+  }
+
+  /** Resolves when the search index has what is durable now, as far as it can; searches are right without it, but slower. */
+  indexed(): Promise<void> {
+    return this.#indexing.caughtUp();
+  }
+
   /** The record with this id, found by the time inside the UUIDv7. */
   find(id: string): JournalRecord | undefined {
-    return this.#reader.find(id);
+    return this.#reader.find(id, this.head());
   }
 
   /** Records that name this id as their cause, oldest first, at most 100. */
@@ -268,6 +296,7 @@ export class Journal implements AsyncDisposable {
     if (this.#closed !== 'open') return;
     this.#closed = 'closing';
     if (this.#inFlight || this.#queue.length > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
+    await Promise.all([this.#indexing.close(), this.#searches.close()]);
     this.db.close();
     await new Promise<void>((resolve) => {
       this.#worker.once('exit', () => resolve());
@@ -345,6 +374,7 @@ export class Journal implements AsyncDisposable {
     const all = missed.length > 0 ? [...missed, ...records] : records;
     this.#seq = records[records.length - 1]?.seq ?? this.#seq;
     this.#recent.add(all);
+    this.#indexing.committed(positionNumber(this.epoch, this.#seq));
     for (const listener of this.#listeners) listener(all);
   }
 

@@ -31,10 +31,10 @@ interface Migration {
 /** In order. A new table needs no step, the journal's schema makes it; what changes or drops something does. */
 const migrations: readonly Migration[] = [
   {
-    // Times are found through the positions: records come in the order of their receipt.
+    // Postings take their place, made behind the write; until they are there, records are searched one by one.
     to: 2,
     up(db) {
-      db.exec('DROP INDEX IF EXISTS record_time');
+      db.exec('DROP INDEX IF EXISTS record_time; DROP INDEX IF EXISTS record_device');
     },
   },
 ];

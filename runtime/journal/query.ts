@@ -12,6 +12,7 @@ import {
   qualities,
 } from '../contracts/record.ts';
 import { epochOf, positionNumber, seqOf } from './schema.ts';
+import { createSearch } from './search.ts';
 import { timeOfUuid } from './uuid.ts';
 
 export interface RecordQuery {
@@ -30,7 +31,7 @@ export interface RecordQuery {
   /** Gateway time of receipt, ms UTC, both ends included. */
   readonly from?: number;
   readonly to?: number;
-  /** Text inside the data, e.g. part of a plate. Telemetry is not searched. */
+  /** Part of one of the texts in the data, e.g. of a plate, upper or lower case. Telemetry is not searched. */
   readonly text?: string;
 }
 
@@ -54,8 +55,6 @@ export interface StoredRow {
 const clocks: readonly JournalRecord['clock'][] = ['synced', 'unsynced', 'stepped'];
 const MAX_PAGE = 500;
 export const pageLimit = ({ limit = 100 }: RecordQuery): number => Math.min(Math.max(limit, 1), MAX_PAGE);
-/** A record is written within seconds of its id; wider only costs a little reading. */
-const ID_WINDOW_MS = 60_000;
 
 export function toRecord(row: StoredRow, gateway: string): JournalRecord {
   return {
@@ -88,57 +87,11 @@ export function createReader(db: Database.Database, gateway: string) {
     return made;
   };
   const record = (row: StoredRow) => toRecord(row, gateway);
-
-  const firstSince = db.prepare<[number], { pos: number | null }>(
-    'SELECT min(pos) AS pos FROM (SELECT pos FROM record WHERE received >= ? ORDER BY received, pos LIMIT 1)',
-  );
-  const lastUntil = db.prepare<[number], { pos: number | null }>(
-    'SELECT pos FROM record WHERE received <= ? ORDER BY received DESC, pos DESC LIMIT 1',
-  );
-
-  function rangeOf(query: RecordQuery): { low: number; high: number } {
-    let low = query.after ? positionNumber(query.after.epoch, query.after.seq) + 1 : 0;
-    let high = query.before ? positionNumber(query.before.epoch, query.before.seq) - 1 : Number.MAX_SAFE_INTEGER;
-    // Receipt times rise with positions but for a stepped clock, so the time index narrows the range of positions.
-    if (query.from !== undefined) low = Math.max(low, firstSince.get(query.from)?.pos ?? Number.MAX_SAFE_INTEGER);
-    if (query.to !== undefined) high = Math.min(high, lastUntil.get(query.to)?.pos ?? -1);
-    return { low, high };
-  }
+  const { search, find } = createSearch<StoredRow>(db, '*');
 
   function read(query: RecordQuery, head: Position): RecordsPage {
-    const { low, high } = rangeOf(query);
     const limit = pageLimit(query);
-    const down = query.order === 'desc';
-    const where = ['pos BETWEEN ? AND ?'];
-    const params: unknown[] = [low, high];
-    const oneOf = (column: string, values: readonly number[]) => {
-      where.push(`${column} IN (${values.map(() => '?').join(', ')})`);
-      params.push(...values);
-    };
-    const facts = query.text !== undefined || (query.kind !== undefined && !query.kind.includes('telemetry'));
-    if (facts) where.push('kind <> 0');
-    if (query.kind)
-      oneOf(
-        'kind',
-        query.kind.map((kind) => kinds.indexOf(kind)),
-      );
-    if (query.lane)
-      oneOf(
-        'lane',
-        query.lane.map((lane) => lanes.indexOf(lane)),
-      );
-    for (const column of ['scenario', 'device', 'name'] as const) {
-      if (query[column] === undefined) continue;
-      where.push(`${column} = ?`);
-      params.push(query[column]);
-    }
-    if (query.text !== undefined) {
-      where.push(`data LIKE ? ESCAPE '\\'`);
-      params.push(`%${query.text.replaceAll(/[\\%_]/g, '\\$&')}%`);
-    }
-    const rows = statement(
-      `SELECT * FROM record WHERE ${where.join(' AND ')} ORDER BY pos ${down ? 'DESC' : 'ASC'} LIMIT ?`,
-    ).all(...params, limit);
+    const { rows } = search({ query, head: positionNumber(head.epoch, head.seq), limit });
     const last = rows.at(-1);
     return {
       items: rows.map(record),
@@ -151,14 +104,9 @@ export function createReader(db: Database.Database, gateway: string) {
 
   return {
     read,
-    find(id: string): JournalRecord | undefined {
+    find(id: string, head: Position): JournalRecord | undefined {
       const at = timeOfUuid(id);
-      if (Number.isNaN(at)) return undefined;
-      const row = statement('SELECT * FROM record WHERE received BETWEEN ? AND ? AND id = ? LIMIT 1').get(
-        at - ID_WINDOW_MS,
-        at + ID_WINDOW_MS,
-        id,
-      );
+      const row = Number.isNaN(at) ? undefined : find(id, at, positionNumber(head.epoch, head.seq));
       return row && record(row);
     },
     effectsOf: (id: string): JournalRecord[] =>

@@ -1,5 +1,7 @@
 /** The tables of the journal itself. Enumerations are stored as their place in the contract's list. */
 
+import { postingsSchema } from './postings.ts';
+
 /** 'GATE' in ASCII: tells our file from any other SQLite database. */
 export const APPLICATION_ID = 0x47415445;
 export const SCHEMA_VERSION = 2;
@@ -15,8 +17,8 @@ export const epochOf = (position: number): number => Math.floor(position / SEQ_S
 export const seqOf = (position: number): number => position % SEQ_SPAN;
 
 /**
- * Telemetry is the bulk, so the indexes that search facts leave it out; `record_time` grows at its right edge only and
- * turns a time range into a range of positions.
+ * Each index costs every commit, so there are two, for facts only. Everything else is searched by postings made behind the
+ * write (postings.ts); times rise with positions but where the clock was set back.
  */
 export const journalSchema = `
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
@@ -36,9 +38,7 @@ CREATE TABLE IF NOT EXISTS record (
   cause TEXT,
   actor TEXT
 ) STRICT;
-CREATE INDEX IF NOT EXISTS record_time ON record (received);
 CREATE INDEX IF NOT EXISTS record_kind ON record (kind, pos) WHERE kind <> 0;
-CREATE INDEX IF NOT EXISTS record_device ON record (device, pos) WHERE kind <> 0;
 CREATE INDEX IF NOT EXISTS record_cause ON record (cause) WHERE cause IS NOT NULL;
 CREATE TABLE IF NOT EXISTS latest (
   device TEXT NOT NULL,
@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS latest (
   PRIMARY KEY (device, name)
 ) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, pos INTEGER NOT NULL) WITHOUT ROWID, STRICT;
-`;
+${postingsSchema}`;
 
 /** Durability is not a default: it is set on every connection that writes (reliability.md R1). */
 export const WRITER_PRAGMAS = [
