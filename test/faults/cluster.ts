@@ -56,14 +56,16 @@ async function startAbove(count: number): Promise<Above> {
   return { cluster, database, workers, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
-/** Resolves when a worker has its place in the group. */
-async function listening(worker: ChildProcess): Promise<void> {
-  let told = '';
-  for await (const chunk of worker.stderr ?? []) {
-    told += String(chunk);
-    if (told.includes('"listening"')) break;
-  }
-  if (!told.includes('"listening"')) throw new Error(`the consumer did not begin: ${told}`);
+/** Resolves when a worker has its place in the group. What it says is read to the end, or it would die of a full pipe. */
+function listening(worker: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let told = '';
+    worker.stderr?.on('data', (chunk) => {
+      told = (told + String(chunk)).slice(-10_000);
+      if (told.includes('"listening"')) resolve();
+    });
+    worker.once('exit', () => reject(new Error(`the consumer did not begin: ${told}`)));
+  });
 }
 
 async function endOf(worker: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
@@ -83,7 +85,7 @@ async function until(check: () => Promise<{ done: boolean; progress: number }>, 
       best = progress;
       deadline = performance.now() + withinMs;
     }
-    if (performance.now() > deadline) throw new Error(`stands still at ${best}`, { cause: done });
+    if (performance.now() > deadline) throw new Error(`stands still at ${best}`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** The disk fails under a running gateway: full, broken, read-only; and is sound again some seconds later. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +8,7 @@ import { endCompound } from '../compound.ts';
 import { isAlive } from '../launch.ts';
 import { type Gateway, startGateway } from '../site.ts';
 import { journalOnFailingDisk } from './disk-journal.ts';
+import { cpuSeconds } from './processes.ts';
 import { type Fault, type FaultyDisk, faultyDisk } from './shim.ts';
 import { hold, pick, type Trial, type TrialContext } from './trial.ts';
 import { createWitness, type Refused, type Witness } from './witness.ts';
@@ -30,15 +31,6 @@ const REFUSALS = [503, 507];
 /** Of one core, beside a load that keeps coming. */
 const MOST_CPU = 0.75;
 const LAST_WORDS = 2000;
-const TICKS_PER_SECOND = 100;
-
-/** Seconds of processor time so far. */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
 
 const acknowledged = (witness: Witness) => {
   const { pushes, samples } = witness.counts();

@@ -3,6 +3,7 @@ import { disk } from './disk.ts';
 import { harness } from './harness.ts';
 import { kill } from './kill.ts';
 import { powerCut } from './power-cut.ts';
+import { slowDisk } from './slow-disk.ts';
 import type { Trial } from './trial.ts';
 
-export const trials: readonly Trial[] = [harness, powerCut, kill, disk];
+export const trials: readonly Trial[] = [harness, powerCut, kill, disk, slowDisk];

@@ -11,6 +11,7 @@ import { isAlive } from '../launch.ts';
 import { type Gateway, type GatewayOptions, startGateway } from '../site.ts';
 import { startLine, startMosquitto } from '../uplink-peers.ts';
 import { type Receiver, startReceiver, type Track } from '../uplink-receiver.ts';
+import { keptWaiting } from './processes.ts';
 import { hold, pick, type Trial } from './trial.ts';
 import { commandTally, createWitness } from './witness.ts';
 
@@ -173,8 +174,14 @@ export const kill: Trial = {
       witness.check(journalOf(gateway));
       const began = performance.now();
       gateway = await startGateway({ ...options, data: first.data });
-      started.push(performance.now() - began);
-      hold('R8', (started.at(-1) ?? 0) <= READY_MS, () => `ready only after ${Math.round(started.at(-1) ?? 0)} ms`);
+      const ready = performance.now() - began;
+      const waited = keptWaiting(gateway.pid);
+      started.push(ready);
+      hold(
+        'R8',
+        ready - waited <= READY_MS,
+        `ready only after ${Math.round(ready)} ms, ${Math.round(waited)} ms of them waiting for a processor`,
+      );
       if (count % 50 === 0) say(`${count} kills so far`);
     }
     await settle(gateway, receiver);

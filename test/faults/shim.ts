@@ -97,3 +97,31 @@ export function faultyDisk(root: string): FaultyDisk {
     },
   };
 }
+
+export interface SettableClock extends Disposable {
+  readonly environment: Readonly<Record<string, string>>;
+  /** The wall clock is this far from the true time from now on, ms. */
+  set(offsetMs: number): void;
+}
+
+/** A wall clock for a child, or a tree of processes, that can be set while they run. */
+export function settableClock(): SettableClock {
+  const preload = compile('clock');
+  const folder = mkdtempSync(join(tmpdir(), 'gh-clock-'));
+  const path = join(folder, 'offset');
+  const file = openSync(path, 'w+');
+  const set = (offsetMs: number) => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(BigInt(offsetMs));
+    writeSync(file, bytes, 0, 8, 0);
+  };
+  set(0);
+  return {
+    environment: { LD_PRELOAD: preload, GATEHOUSE_FAULTS_CLOCK: path },
+    set,
+    [Symbol.dispose]() {
+      closeSync(file);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
