@@ -68,6 +68,7 @@ export const catalogue = {
   'push.key': { status: 401, title: 'The key of the push address is wrong' },
   'push.tls': { status: 403, title: 'This device may push over TLS only' },
   'push.unreadable': { status: 400, title: 'The pushed message cannot be read' },
+  'record.exports': { status: 429, title: 'Too many exports are running' },
   'record.invalid': { status: 422, title: 'The record does not fit its contract' },
   'record.not_found': { status: 404, title: 'No such record' },
   'record.reason': { status: 422, title: 'Say why you export these records' },

@@ -1,70 +1,55 @@
-/** Records as a file: CSV for people with a spreadsheet, NDJSON for programs; read page by page, as fast as it is taken. */
-import { formatPosition, type JournalRecord } from '../contracts/record.ts';
+/** Records as a file, made on a thread of its own as fast as the file is taken. */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { GatehouseError } from '../errors.ts';
 import type { RecordQuery } from '../journal/journal.ts';
-import { maskRecord } from './masking.ts';
+import { positionNumber } from '../journal/schema.ts';
+import { type ExportFormat, exportHead } from './export-text.ts';
+import type { ExportPiece, ExportWorkerData } from './export-worker.ts';
 import type { JournalPort } from './parts.ts';
 import type { Mask } from './rights.ts';
 
-export type ExportFormat = 'csv' | 'ndjson';
+/** Each is a thread. */
+const MOST_AT_ONCE = 3;
 
-const PAGE = 500;
-/** Excel takes a file for UTF-8 only with it. */
-const BOM = '\uFEFF';
-const columns = [
-  'position',
-  'id',
-  'at',
-  'received',
-  'clock',
-  'lane',
-  'kind',
-  'scenario',
-  'device',
-  'name',
-  'data',
-  'quality',
-  'cause',
-  'actor',
-] as const;
+export interface Exports {
+  /** @throws GatehouseError `record.exports` when too many run */
+  check(): void;
+  /** The pieces of the file; the journal as it is now, without what comes while it runs. */
+  text(query: RecordQuery, format: ExportFormat, mask: Mask): AsyncGenerator<string | Uint8Array>;
+}
 
-/** One yield per page, so that neither the loop nor the memory notices a long export. */
-export async function* exportText(from: {
-  journal: Pick<JournalPort, 'read' | 'head'>;
-  query: RecordQuery;
-  format: ExportFormat;
-  mask: Mask;
-}): AsyncGenerator<string> {
-  const { journal, query, format, mask } = from;
-  const text = format === 'csv' ? csvRow : (record: JournalRecord) => `${JSON.stringify(record)}\n`;
-  if (format === 'csv') yield `${BOM}${columns.join(',')}\r\n`;
-  const end = journal.head(); // what comes while it runs belongs to the next export
-  let after = query.after;
-  for (;;) {
-    const page = journal.read({ ...query, limit: PAGE, ...(after ? { after } : {}) });
-    const items = page.items.filter(({ epoch, seq }) => epoch < end.epoch || seq <= end.seq);
-    if (items.length > 0) yield items.map((record) => text(maskRecord(record, mask))).join('');
-    const last = page.items.at(-1);
-    if (page.next === undefined || items.length < page.items.length || !last) return;
-    after = { epoch: last.epoch, seq: last.seq };
-    await new Promise<void>((resolve) => setImmediate(resolve));
+export function createExports(journal: Pick<JournalPort, 'file' | 'gateway' | 'head'>): Exports {
+  let running = 0;
+
+  function check(): void {
+    if (running >= MOST_AT_ONCE) throw new GatehouseError('record.exports', `${running} exports are running`);
   }
-}
 
-function csvRow(record: JournalRecord): string {
-  const row = {
-    ...record,
-    position: formatPosition(record),
-    at: new Date(record.at).toISOString(),
-    received: new Date(record.received).toISOString(),
-    data: typeof record.data === 'string' ? record.data : JSON.stringify(record.data),
-  };
-  return `${columns.map((column) => csvField(String(row[column] ?? ''))).join(',')}\r\n`;
-}
+  async function* text(query: RecordQuery, format: ExportFormat, mask: Mask): AsyncGenerator<string | Uint8Array> {
+    check();
+    const { epoch, seq } = journal.head();
+    const { file, gateway } = journal;
+    const workerData: ExportWorkerData = { file, gateway, query, head: positionNumber(epoch, seq), format, mask };
+    running++;
+    const worker = new Worker(new URL('./export-worker.ts', import.meta.url), { workerData });
+    try {
+      const head = exportHead(format);
+      if (head !== '') yield head;
+      for (let last = false; !last; ) {
+        const answer = once(worker, 'message') as Promise<[ExportPiece]>;
+        worker.postMessage('next');
+        const [piece] = await answer;
+        if (piece.text.length > 0) yield piece.text;
+        ({ last } = piece);
+      }
+    } finally {
+      running--;
+      await worker.terminate();
+    }
+  }
 
-/** A spreadsheet runs what begins like a formula (reliability.md N4): such text gets a quote in front. */
-export function csvField(text: string): string {
-  const guarded = /^[=+\-@\t\r]/.test(text) && !/^-?\d+(\.\d+)?$/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(guarded) ? `"${guarded.replaceAll('"', '""')}"` : guarded;
+  return { check, text };
 }
 
 /** Name and time of the export are in the file's name (ux.md 9.6). */

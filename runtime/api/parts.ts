@@ -18,7 +18,18 @@ import type { TypeBoxProvider } from './validation.ts';
 
 export type JournalPort = Pick<
   Journal,
-  'gateway' | 'head' | 'append' | 'commit' | 'onCommit' | 'read' | 'find' | 'effectsOf' | 'latest' | 'pending'
+  | 'gateway'
+  | 'file'
+  | 'head'
+  | 'append'
+  | 'commit'
+  | 'onCommit'
+  | 'read'
+  | 'search'
+  | 'find'
+  | 'effectsOf'
+  | 'latest'
+  | 'pending'
 >;
 export type InventoryPort = Pick<
   Inventory,

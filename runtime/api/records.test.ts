@@ -3,7 +3,7 @@ import { type ManualClock, manualClock } from '../../test/manual-clock.ts';
 import type { CommandView, RecordsPage } from '../contracts/api.ts';
 import type { Role } from '../contracts/contract.ts';
 import type { Draft, JournalRecord } from '../contracts/record.ts';
-import { csvField } from './export.ts';
+import { csvField } from './export-text.ts';
 import { openTestGateway, type TestGateway } from './gateway.fixture.ts';
 import { maskText } from './masking.ts';
 

@@ -16,6 +16,8 @@ import { type Mask, searchFrom, sights } from './rights.ts';
 
 const BEAT_MS = 1000;
 const PAGE = 500;
+/** So few places are looked at in less than a millisecond. */
+const NEAR = 1000;
 /** A client that takes nothing for so long gives its place to another. */
 const STALLED_BEATS = 30;
 
@@ -108,15 +110,20 @@ export function createStreams({ parts, limits }: RouteContext): Streams {
       // Taken before reading: whatever is committed meanwhile lies behind it.
       const head = journal.head();
       const query = { ...filter, after: follower.place, limit: PAGE, ...(from === undefined ? {} : { from }) };
-      const { items, next } = journal.read(query);
+      // Far behind it reads on another thread. The end is read at once, so that no commit falls between.
+      const near = head.epoch === follower.place.epoch && head.seq - follower.place.seq <= NEAR;
+      const { items, next } = near ? journal.read(query) : await journal.search(query);
+      if (!followers.has(follower)) return;
       const last = items.at(-1);
       if (last && isAfter(last, follower.place)) follower.place = { epoch: last.epoch, seq: last.seq };
       const texts = frames();
       const flowing = items.length === 0 || write(follower, items.map((item) => texts(item, follower.mask)).join(''));
       if (next === undefined) {
         if (isAfter(head, follower.place)) follower.place = head;
-        follower.catchingUp = false;
-        return;
+        if (near) {
+          follower.catchingUp = false;
+          return;
+        }
       }
       await (flowing ? new Promise<void>((resolve) => setImmediate(resolve)) : drained(response));
     }

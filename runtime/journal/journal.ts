@@ -90,6 +90,8 @@ const clocks: readonly JournalRecord['clock'][] = ['synced', 'unsynced', 'steppe
 export class Journal implements AsyncDisposable {
   readonly gateway: string;
   readonly epoch: number;
+  /** The database; threads that read much open connections of their own. */
+  readonly file: string;
   /** What was found at start: a first start, a normal one, or one after damage. */
   readonly started: Start;
   /** Read-only, on the main thread, for look-ups well under a millisecond. */
@@ -99,7 +101,6 @@ export class Journal implements AsyncDisposable {
   readonly #worker: Worker;
   readonly #reader: ReturnType<typeof createReader>;
   readonly #onFull: (() => void) | undefined;
-  readonly #file: string;
   readonly #chores = new Map<number, { resolve: (result: never) => void; reject: (error: Error) => void }>();
   readonly #recent = createRecent();
   readonly #searches: Searches;
@@ -124,13 +125,13 @@ export class Journal implements AsyncDisposable {
     this.#clock = options.clock;
     this.#quality = options.clockQuality ?? (() => 'unsynced');
     this.#onFull = options.onFull;
-    this.#file = fileOf(options.directory);
+    this.file = fileOf(options.directory);
     this.#worker = worker;
     this.#reader = createReader(db, this.gateway);
     this.#seq = this.#reader.headSeq(this.epoch);
-    this.#searches = createSearches({ file: this.#file, gateway: this.gateway }, options.log);
+    this.#searches = createSearches({ file: this.file, gateway: this.gateway }, options.log);
     this.#indexing = createIndexing(
-      { file: this.#file },
+      { file: this.file },
       // Where records are refused the index waits too.
       (writes) => (this.#refused.size > 0 ? Promise.reject(new Error('No room')) : this.commit({ writes })),
       options.log,
@@ -231,7 +232,7 @@ export class Journal implements AsyncDisposable {
     return {
       usedBytes: (pages - freePages) * PAGE_BYTES,
       freeBytes: freePages * PAGE_BYTES,
-      walBytes: statSync(`${this.#file}-wal`, { throwIfNoEntry: false })?.size ?? 0,
+      walBytes: statSync(`${this.file}-wal`, { throwIfNoEntry: false })?.size ?? 0,
     };
   }
 

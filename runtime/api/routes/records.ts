@@ -1,4 +1,5 @@
 /** The journal over HTTP: pages, the chain of causes, and exports that go out as they are read. */
+import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { recordsPage } from '../../contracts/api.ts';
@@ -7,7 +8,7 @@ import { GatehouseError } from '../../errors.ts';
 import { auditDraft } from '../audit.ts';
 import { callerOf } from '../caller.ts';
 import { chainOf } from '../chain.ts';
-import { exportName, exportText } from '../export.ts';
+import { createExports, exportName } from '../export.ts';
 import { maskRecord } from '../masking.ts';
 import type { App, RouteContext } from '../parts.ts';
 import { mayRead, queryFor, recordsQuery, searchFields } from '../record-query.ts';
@@ -27,6 +28,7 @@ const exportQuery = Type.Object(
 export function recordRoutes(app: App, { parts }: RouteContext): void {
   const { journal, clock, inventory } = parts;
   const zone = () => inventory.site().timeZone;
+  const exports = createExports(journal);
 
   app.get(
     '/records',
@@ -39,9 +41,9 @@ export function recordRoutes(app: App, { parts }: RouteContext): void {
         response: { 200: recordsPage },
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       const caller = callerOf(request);
-      const page = journal.read(queryFor(request.query, caller, clock.now(), zone()));
+      const page = await journal.search(queryFor(request.query, caller, clock.now(), zone()), goneSignal(reply.raw));
       return reply.type('application/json; charset=utf-8').send(pageText(page, sights[caller.role].mask));
     },
   );
@@ -87,11 +89,12 @@ export function recordRoutes(app: App, { parts }: RouteContext): void {
       if (caller.role === 'admin' && reason === undefined) {
         throw new GatehouseError('record.reason', 'An administrator exports personal data with a reason only');
       }
+      exports.check();
       // Committed before the first byte: nothing leaves that is not on record.
       const facts = { format, ...asked, ...(reason === undefined ? {} : { reason }) };
       await journal.append(auditDraft('records.export.started', facts, caller.actor));
       const query = queryFor(asked, caller, clock.now(), zone());
-      const rows = exportText({ journal, query, format, mask: sights[caller.role].mask });
+      const rows = exports.text(query, format, sights[caller.role].mask);
       const type = format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson; charset=utf-8';
       return reply
         .header('content-type', type)
@@ -99,4 +102,11 @@ export function recordRoutes(app: App, { parts }: RouteContext): void {
         .send(Readable.from(rows, { objectMode: false, highWaterMark: 64 * 1024 }));
     },
   );
+}
+
+/** Aborts when the client is gone, so that nobody searches on for it. */
+function goneSignal(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort(new GatehouseError('record.search', 'The client has gone')));
+  return gone.signal;
 }
