@@ -36,10 +36,12 @@ interface Above extends AsyncDisposable {
 /** The cluster, a database and workers between them, ready before the first gateway comes. */
 async function startAbove(count: number): Promise<Above> {
   await using stack = new AsyncDisposableStack();
-  const postgres = stack.use(await startPostgres());
+  const [postgres, cluster] = await Promise.all([
+    startPostgres().then((one) => stack.use(one)),
+    startCluster().then((one) => stack.use(one)),
+  ]);
   const address = await postgres.database();
   const database = stack.adopt(await openDatabase(address), (pool) => pool.end());
-  const cluster = stack.use(await startCluster());
   const workers: ChildProcess[] = [];
   stack.defer(async () => {
     await Promise.all(workers.map((worker) => endOf(worker)));
@@ -50,8 +52,8 @@ async function startAbove(count: number): Promise<Above> {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     workers.push(worker);
-    await listening(worker);
   }
+  await Promise.all(workers.map(listening));
   const kept = stack.move();
   return { cluster, database, workers, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

@@ -1,4 +1,5 @@
 /** Every trial, in the order in which `npm run faults` carries them out. */
+import { clock } from './clock.ts';
 import { disk } from './disk.ts';
 import { harness } from './harness.ts';
 import { kill } from './kill.ts';
@@ -6,4 +7,4 @@ import { powerCut } from './power-cut.ts';
 import { slowDisk } from './slow-disk.ts';
 import type { Trial } from './trial.ts';
 
-export const trials: readonly Trial[] = [harness, powerCut, kill, disk, slowDisk];
+export const trials: readonly Trial[] = [harness, powerCut, kill, disk, slowDisk, clock];

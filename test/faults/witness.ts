@@ -41,6 +41,8 @@ export interface Refused {
   readonly pushes: Map<number, number>;
   /** Samples that got no PUBACK in time. */
   samples: number;
+  /** Presses of the guard by status. */
+  readonly commands: Map<number, number>;
 }
 
 export interface Witness {
@@ -64,7 +66,7 @@ export function createWitness(random: () => number): Witness {
   const pendingReads = new Map<string, Read>();
   const pendingSamples = new Map<string, Sample>();
   const known = new Map<number, string>();
-  let refusals: Refused = { pushes: new Map(), samples: 0 };
+  let refusals: Refused = { pushes: new Map(), samples: 0, commands: new Map() };
   const waits: number[] = [];
   const turns = new Map<string, number>();
   let plates = 0;
@@ -157,6 +159,7 @@ export function createWitness(random: () => number): Witness {
         });
         const body = (await response.json()) as CommandView;
         if (response.status === 202 || response.status === 200) acked.commands.add(body.id);
+        else refusals.commands.set(response.status, (refusals.commands.get(response.status) ?? 0) + 1);
       } catch {
         // the gateway has gone, and so has the answer
       }
@@ -190,7 +193,7 @@ export function createWitness(random: () => number): Witness {
     latencies: () => waits.splice(0),
     refused() {
       const before = refusals;
-      refusals = { pushes: new Map(), samples: 0 };
+      refusals = { pushes: new Map(), samples: 0, commands: new Map() };
       return before;
     },
     counts: () => ({ pushes: acked.plates.size, samples: acked.samples.length, commands: acked.commands.size }),
