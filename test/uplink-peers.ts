@@ -26,6 +26,8 @@ export interface Peer extends AsyncDisposable {
   stop(): Promise<void>;
   /** Again on the same port, with what its store had kept. */
   start(): Promise<void>;
+  /** It stands still, or goes on. */
+  pause(still: boolean): void;
 }
 
 async function peer(port: number, directory: string, command: string, args: readonly string[]): Promise<Peer> {
@@ -49,6 +51,7 @@ async function peer(port: number, directory: string, command: string, args: read
     kill,
     stop: () => end('SIGTERM'),
     start,
+    pause: (still) => void child?.kill(still ? 'SIGSTOP' : 'SIGCONT'),
     async [Symbol.asyncDispose]() {
       await kill();
       rmSync(directory, { recursive: true, force: true });
@@ -71,8 +74,9 @@ async function answers(port: number, withinMs: number): Promise<void> {
 }
 
 /** Mosquitto speaks MQTT 5 and allows 20 unacknowledged messages. @param more lines of its configuration */
-export async function startMosquitto(...more: string[]): Promise<Peer> {
-  const port = await freePort();
+export const startMosquitto = async (...more: string[]): Promise<Peer> => startMosquittoAt(await freePort(), ...more);
+
+export async function startMosquittoAt(port: number, ...more: string[]): Promise<Peer> {
   const directory = mkdtempSync(join(tmpdir(), 'gh-mosquitto-'));
   const file = join(directory, 'mosquitto.conf');
   const lines = [`listener ${port} 127.0.0.1`, 'max_queued_messages 0', ...more];

@@ -58,21 +58,22 @@ const optional = (column: string): string =>
   `CASE WHEN ${column} IS NULL THEN '' ELSE ',"${column}":' || json_quote(${column}) END`;
 
 /** The same text that JSON.stringify makes of the record: same keys, same order, same escapes. */
-const recordText = [
-  `',"epoch":' || (pos >> 40) || ',"seq":' || (pos & ${SEQ_MASK})`,
-  `',"id":' || json_quote(id) || ',"at":' || at || ',"received":' || received`,
-  `',"clock":"' || ${wordOf('clock', clocks, 'unsynced')} || '","lane":"' || ${wordOf('lane', lanes, 'L4')}`,
-  `'","kind":"' || ${wordOf('kind', kinds, 'state')} || '","scenario":' || json_quote(scenario)`,
-  `',"device":' || json_quote(device) || ',"name":' || json_quote(name) || ',"data":' || data`,
-  `',"quality":"' || ${wordOf('quality', qualities, 'bad')} || '"'`,
-  `${optional('cause')} || ${optional('actor')} || '}'`,
-].join(' || ');
+const recordText = (gateway: string): string => {
+  const form = `{"gateway":${JSON.stringify(gateway)},"epoch":%d,"seq":%d,"id":%s,"at":%d,"received":%d,"clock":"%s",\
+"lane":"%s","kind":"%s","scenario":%s,"device":%s,"name":%s,"data":%s,"quality":"%s"%s%s}`;
+  const values = [
+    ...['pos >> 40', `pos & ${SEQ_MASK}`, 'json_quote(id)', 'at', 'received', wordOf('clock', clocks, 'unsynced')],
+    ...[wordOf('lane', lanes, 'L4'), wordOf('kind', kinds, 'state')],
+    ...['json_quote(scenario)', 'json_quote(device)', 'json_quote(name)', 'data', wordOf('quality', qualities, 'bad')],
+    ...[optional('cause'), optional('actor')],
+  ];
+  return `format('${form.replaceAll("'", "''")}', ${values.join(', ')})`;
+};
 
 /** @param file of the journal */
 export function openTexts(file: string, gateway: string): TextReader {
   const db = new Database(file, { readonly: true });
-  const begin = `'${`{"gateway":${JSON.stringify(gateway)}`.replaceAll("'", "''")}'`;
-  const jsonText = `${begin} || ${recordText}`;
+  const jsonText = recordText(gateway);
   const statements = new Map<string, Database.Statement<unknown[], Row>>();
   const statement = (sql: string) => {
     const known = statements.get(sql);

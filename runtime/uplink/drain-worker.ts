@@ -22,6 +22,8 @@ export interface Ask {
   /** Place beyond which records count as fresh. */
   readonly freshAfter: number;
   readonly zstd: boolean;
+  /** At most so many batches, one after the other. */
+  readonly pieces: number;
   /** Id of the request that wants them again; gap records about the stretch are then added. */
   readonly replay?: string;
 }
@@ -36,7 +38,10 @@ export interface Piece {
   readonly payload?: Uint8Array<ArrayBuffer>;
 }
 export type ToDrain = { readonly turn: number; readonly ask: Ask } | { readonly close: true };
-export type FromDrain = { readonly turn: number } & ({ readonly piece: Piece } | { readonly failed: string });
+export type FromDrain = { readonly turn: number } & (
+  | { readonly pieces: readonly Piece[] }
+  | { readonly failed: string }
+);
 export interface DrainData {
   readonly file: string;
   readonly gateway: string;
@@ -91,6 +96,19 @@ function run(port: NonNullable<typeof parentPort>, { file, gateway }: DrainData)
     }
   }
 
+  /** Until there are enough, or nothing more is found within a step. */
+  function findAll(ask: Ask): Piece[] {
+    const pieces: Piece[] = [];
+    for (let { from, after } = ask; pieces.length < ask.pieces && from < ask.through; ) {
+      const piece = find({ ...ask, from, after });
+      pieces.push(piece);
+      if (!piece.payload) break;
+      from = piece.through;
+      after = piece.through;
+    }
+    return pieces;
+  }
+
   port.on('message', (message: ToDrain) => {
     if ('close' in message) {
       texts.close();
@@ -99,8 +117,9 @@ function run(port: NonNullable<typeof parentPort>, { file, gateway }: DrainData)
     }
     const { turn, ask } = message;
     try {
-      const piece = texts.atOnce(() => find(ask));
-      port.postMessage({ turn, piece } satisfies FromDrain, piece.payload ? [piece.payload.buffer] : []);
+      const pieces = texts.atOnce(() => findAll(ask));
+      const buffers = pieces.flatMap(({ payload }) => (payload ? [payload.buffer] : []));
+      port.postMessage({ turn, pieces } satisfies FromDrain, buffers);
     } catch (error) {
       port.postMessage({ turn, failed: (error as Error).message } satisfies FromDrain);
     }

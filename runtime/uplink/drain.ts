@@ -13,14 +13,14 @@ export type Urgency = (typeof urgencies)[number];
 
 export interface Drain {
   /** @throws GatehouseError `journal.closed` after a close, `journal.write` if the journal cannot be read */
-  read(ask: Ask, urgency: Urgency): Promise<Piece>;
+  read(ask: Ask, urgency: Urgency): Promise<readonly Piece[]>;
   /** The last one to close ends the thread. */
   close(): Promise<void>;
 }
 
 interface Waiting {
   readonly ask: Ask;
-  readonly resolve: (piece: Piece) => void;
+  readonly resolve: (pieces: readonly Piece[]) => void;
   readonly reject: (error: Error) => void;
 }
 interface Shared {
@@ -77,7 +77,7 @@ function createThread(data: DrainData, clock: Clock): Shared {
       const waiting = asked.get(message.turn);
       asked.delete(message.turn);
       next();
-      if ('piece' in message) waiting?.resolve(message.piece);
+      if ('pieces' in message) waiting?.resolve(message.pieces);
       else waiting?.reject(new GatehouseError('journal.write', `The journal cannot be read: ${message.failed}`));
     });
     made.on('error', (error) => {

@@ -15,8 +15,8 @@ import type { Drain, Piece, Urgency } from './drain.ts';
 import { createLaneReader, fits, type LaneReader, type RecordFilter } from './reader.ts';
 
 const BATCH_RECORDS = 500;
-/** Batches that lie ready beyond what is in flight. */
-const AHEAD = 4;
+/** Batches that lie ready beyond what is in flight; when half of them are gone, as many are asked for. */
+const AHEAD = 8;
 /** New records kept while they cannot go; beyond it they will be read from the journal. */
 const KEEP_RECORDS = 2 * BATCH_RECORDS;
 const KEEP_BYTES = 1 << 20;
@@ -136,9 +136,9 @@ export function createSendLane(options: LaneOptions) {
     scanned = sent;
   }
 
-  function arrived(piece: Piece, { head, overheard }: Asking): void {
-    scanned = { epoch: scanned.epoch, seq: piece.through };
-    if (piece.payload) prepared.push(piece);
+  function arrived(pieces: readonly Piece[], { head, overheard }: Asking): void {
+    scanned = { epoch: scanned.epoch, seq: pieces.at(-1)?.through ?? scanned.seq };
+    prepared.push(...pieces.filter(({ payload }) => payload));
     if (!overheard || isAfter(head, scanned) || !following || !fitsBeside(overheard.records)) return;
     for (const record of overheard.records) push(record);
     scanned = overheard.last;
@@ -148,7 +148,7 @@ export function createSendLane(options: LaneOptions) {
   function fill({ most, hard, zstd }: Limits): void {
     const [next] = prepared;
     if (next && next.count > 1 && next.bytes > 2 * most) rewind(); // the line has become slow
-    if (idle || asking || cancelPause || ready.length > 0 || prepared.length >= AHEAD) return;
+    if (idle || asking || cancelPause || ready.length > 0 || prepared.length > AHEAD / 2) return;
     if (atEnd() && !crossBorder()) return;
     const head = journal.head();
     const { epoch, seq: through } = reader.endOf(scanned.epoch);
@@ -167,12 +167,13 @@ export function createSendLane(options: LaneOptions) {
       hard,
       freshAfter: positionNumber(start.epoch, start.seq),
       zstd,
+      pieces: AHEAD - prepared.length,
     };
     options.drain.read(ask, options.urgency).then(
-      (piece) => {
+      (pieces) => {
         if (asking !== request) return;
         asking = undefined;
-        arrived(piece, request);
+        arrived(pieces, request);
         options.wake();
       },
       (error: unknown) => {

@@ -207,8 +207,8 @@ export function createSender({ uplink, gateway, filter, topics, pace: wanted, jo
      */
     async repeat({ replay, ...part }: Part): Promise<{ readonly through: number; readonly told: boolean }> {
       for (let ms = allowance.in('bulk'); ms > 0; ms = allowance.in('bulk')) await delay(clock, ms);
-      const ask = { ...part, ...limits(REPLAY_BYTES), freshAfter: Number.MAX_SAFE_INTEGER, replay };
-      const { through, payload } = await drain.read(ask, 'replay');
+      const ask = { ...part, ...limits(REPLAY_BYTES), freshAfter: Number.MAX_SAFE_INTEGER, pieces: 1, replay };
+      const [{ through, payload } = { through: part.through, payload: undefined }] = await drain.read(ask, 'replay');
       if (!payload && through < part.through) return { through, told: false };
       const nothing = () => Buffer.from(batchText(gateway, { ...part, through }, [], { replay }));
       await publishBeside(topics.reply, payload ? asBuffer(payload) : nothing(), false);

@@ -85,14 +85,24 @@ export async function openPublisher(host: string, port: number, device: string, 
   };
 }
 
+/** The parts of a PUBLISH of QoS 1. */
+export function messageOf(body: Buffer): { readonly topic: string; readonly payload: Buffer } {
+  const end = 2 + body.readUInt16BE(0);
+  return { topic: body.toString('utf8', 2, end), payload: body.subarray(end + 2) };
+}
+
 /** Takes everything at QoS 1 and acknowledges it. @returns what ends it */
-export async function openSubscriber(host: string, port: number, onMessage: () => void): Promise<() => void> {
+export async function openSubscriber(
+  host: string,
+  port: number,
+  onMessage: (body: Buffer) => void,
+): Promise<() => void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let acks: Buffer[] = [];
   const socket = await open(host, port, 'consumer', '', (type, body) => {
     if (type === SUBACK) resolve();
     if (type !== PUBLISH) return;
-    onMessage();
+    onMessage(body);
     const id = 2 + body.readUInt16BE(0);
     if (acks.length === 0) {
       queueMicrotask(() => {

@@ -5,12 +5,13 @@ import { parseArgs } from 'node:util';
 import { access } from './access.ts';
 import { apiPage } from './api-page.ts';
 import { append } from './append.ts';
+import { drain } from './drain.ts';
 import { eventToRelay } from './event-to-relay.ts';
 import { ingest } from './ingest.ts';
 import type { Benchmark, Result } from './measure.ts';
 import { memory } from './memory.ts';
 
-const benchmarks: readonly Benchmark[] = [append, ingest, access, apiPage, eventToRelay, memory];
+const benchmarks: readonly Benchmark[] = [append, ingest, drain, access, apiPage, eventToRelay, memory];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
