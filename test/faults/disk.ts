@@ -16,12 +16,12 @@ import { createWitness, type Refused, type Witness } from './witness.ts';
 const FAULTS: readonly (Fault & { readonly name: string })[] = [
   // What is there can still be removed on a full disk.
   { name: 'full', error: 'ENOSPC', at: ['write', 'create'] },
-  { name: 'broken at the flush', error: 'EIO', at: ['flush'] },
-  { name: 'read-only', error: 'EROFS' },
   { name: 'broken', error: 'EIO' },
+  { name: 'read-only', error: 'EROFS' },
+  { name: 'broken at the flush', error: 'EIO', at: ['flush'] },
   { name: 'full at the flush', error: 'ENOSPC', at: ['flush'] },
 ];
-const SIZES = { slice: { faults: 3, rounds: 1 }, normal: { faults: 5, rounds: 3 }, long: { faults: 5, rounds: 20 } };
+const SIZES = { slice: { faults: 2, rounds: 1 }, normal: { faults: 5, rounds: 3 }, long: { faults: 5, rounds: 20 } };
 const CURED_MS = 15_000;
 /** What was on its way when the disk failed has been answered by then. */
 const STRIKES_MS = 300;

@@ -97,8 +97,34 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'runtime/devices/host.ts',
-        from: 'await commit({ records: drafts, writes: repeats.writes(keys) }).then(() => outcome(), outcome)',
-        to: 'void commit({ records: drafts, writes: repeats.writes(keys) }).then(() => outcome(), outcome)',
+        from: 'await spoken(entry.speaker, commit({ records: drafts, writes: repeats.writes(keys) }));',
+        to: 'void spoken(entry.speaker, commit({ records: drafts, writes: repeats.writes(keys) })).catch(() => {});',
+      },
+    ],
+  },
+  {
+    id: 'refusal-swallowed',
+    about: 'a batch that the disk did not take counts as written',
+    trial: 'disk',
+    promises: ['R1', 'R2', 'B2'],
+    edits: [
+      {
+        file: 'runtime/journal/journal.ts',
+        from: 'if (!again.includes(entry)) entry.reject(error);',
+        to: 'if (!again.includes(entry)) entry.resolve([]);',
+      },
+    ],
+  },
+  {
+    id: 'housekeeping-kills',
+    about: 'a checkpoint that fails ends the writer, and the gateway with it',
+    trial: 'disk',
+    promises: ['R1', 'R2', 'B2'],
+    edits: [
+      {
+        file: WRITER,
+        from: '} catch {\n      // A disk that takes nothing now',
+        to: '} catch (error) {\n      throw error; // A disk that takes nothing now',
       },
     ],
   },
