@@ -11,6 +11,7 @@ import { type Auth, schema as authSchema, openAuth } from './api/auth.ts';
 import { createDeviceListener } from './api/devices-listener.ts';
 import type { DemoPort } from './api/parts.ts';
 import { createServer, tlsFor } from './api/server.ts';
+import { newestDatabase } from './backup/recover.ts';
 import { type Broker, startBroker } from './broker.ts';
 import { systemClock } from './clock.ts';
 import { watchClock } from './clock-quality.ts';
@@ -37,6 +38,7 @@ import { createRules, schema as ruleSchema } from './rules/rules.ts';
 import { uplinkAlarms } from './uplink/mqtt.ts';
 import { schema as replaySchema } from './uplink/replay-store.ts';
 import { openUplinks, type Uplinks } from './uplink/uplinks.ts';
+import { startUpkeep } from './upkeep.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -289,6 +291,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
       clock,
       log,
       clockQuality: quality.quality,
+      configCopy: () => newestDatabase(config.dataDir, log),
       schema: [alarmSchema, ruleSchema, commandSchema, inventorySchema, repeatSchema, authSchema, replaySchema],
     });
     stack.use(journal);
@@ -298,6 +301,10 @@ export async function startGateway(config: Config, say: (text: string) => void):
     const alarms = createAlarms({ journal, clock });
     onStop(() => alarms.stop());
     await tellRecovery(journal, alarms);
+    const upkeep = await startUpkeep({
+      ...{ directory: config.dataDir, journal, alarms, clock, clockQuality: quality.quality, log, version },
+    });
+    onStop(() => upkeep.stop());
     let compound: Demo | undefined;
     onStop(() => compound?.stop()); // after the host: devices that go with us are not offline
     const host = createHost({
@@ -345,6 +352,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
       flows: () => flows,
       uplinks: () => uplinks?.statuses() ?? [],
       uplinkControl: () => uplinks,
+      backups: () => upkeep.backups,
       demo: () => compound && demoPort(compound),
       editor: (app) => registerEditor(app, { flows: () => flows, journal }),
       clockQuality: quality.quality,

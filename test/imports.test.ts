@@ -59,6 +59,9 @@ const ALLOWED: Record<string, readonly string[]> = {
   'runtime/demo/': [CONTRACTS, 'drivers/', ...BASE],
   // The core's side of the demo: starts that process and lists its devices in the inventory.
   'runtime/demo/start.ts': [CONTRACTS, JOURNAL, 'runtime/config.ts', 'runtime/demo/', 'runtime/devices/', ...BASE],
+  'runtime/self-check.ts': [CONTRACTS],
+  'runtime/upkeep.ts': [CONTRACTS, JOURNAL, 'runtime/alarms/', 'runtime/backup/', 'runtime/self-check.ts', ...BASE],
+  'runtime/gatehouse': [CONTRACTS, JOURNAL, 'runtime/backup/', 'runtime/storage/', ...BASE],
   'runtime/safety': [CONTRACTS, JOURNAL, 'runtime/api/', 'runtime/config.ts', ...BASE],
   'runtime/exit.ts': ['runtime/announce'],
   // The one place that builds things; main.ts only starts and ends it.

@@ -22,8 +22,6 @@ export interface BackupOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly version: string;
-  /** The clock can be trusted: only then is an old archive removed (T5). */
-  readonly trusted?: () => boolean;
   /** Raises and clears the alarm of a backup that failed. */
   readonly report: (fault: string | undefined) => Promise<unknown>;
 }
@@ -92,7 +90,7 @@ export function createBackups(options: BackupOptions): Backups {
       data: { archive: name, kind, origin, bytes: made.bytes, head, portable: made.portable },
       actor,
     });
-    if (options.trusted?.() ?? true) tidyShelf(directory, KEEP);
+    tidyShelf(directory, KEEP); // by place in the journal, so no clock can make it remove the wrong one (T5)
     return made;
   }
 
@@ -118,19 +116,21 @@ export function createBackups(options: BackupOptions): Backups {
     const last = shelved(directory).find(({ origin }) => origin !== 'demand');
     if (last === undefined) return 'schedule';
     if (!last.head.startsWith(`${journal.epoch}:`)) return 'epoch';
-    // The wall clock may stand anywhere: a day by either clock is a day.
-    const sinceMono = monoOfLast === undefined ? 0 : clock.mono() - monoOfLast;
-    const sinceWall = clock.now() - last.created;
-    return sinceWall >= DAY_MS || sinceWall < -DAY_MS || sinceMono >= DAY_MS ? 'schedule' : undefined;
+    // By the monotonic clock as long as this process lives; before that only the wall clock knows.
+    if (monoOfLast !== undefined) return clock.mono() - monoOfLast >= DAY_MS ? 'schedule' : undefined;
+    return Math.abs(clock.now() - last.created) >= DAY_MS ? 'schedule' : undefined;
   }
 
   function look(): void {
     if (current) return;
     const origin = due();
     if (origin === undefined) return;
-    monoOfLast = clock.mono(); // also of one that fails: the next try is at the next look that finds it due by the wall
+    const began = clock.mono();
     run(fits() ? 'full' : 'config', origin, {}, 'system:backup')
-      .then(() => told(undefined))
+      .then(() => {
+        monoOfLast = began;
+        return told(undefined);
+      })
       .catch((error: unknown) => {
         if (ending.signal.aborted) return undefined;
         log.error({ err: error }, 'the backup failed');

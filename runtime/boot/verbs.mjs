@@ -42,6 +42,11 @@ const verbs = {
     const bench = ['--disable-warning=ExperimentalWarning', 'test/bench/run.ts', ...args];
     return underSignals(() => runVisibly(node, bench, { cwd: ROOT, env }));
   },
+  async gatehouse(args) {
+    const { node, env } = await prepared(async () => undefined);
+    const command = ['--disable-warning=ExperimentalWarning', join(ROOT, 'runtime/gatehouse.ts'), ...args];
+    return underSignals(() => runVisibly(node, command, { cwd: process.env.INIT_CWD ?? process.cwd(), env }));
+  },
   async faults(args) {
     const { node, env } = await prepared(provideSystemPackages);
     const faults = ['--disable-warning=ExperimentalWarning', 'test/faults/run.ts', ...args];

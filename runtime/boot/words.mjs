@@ -10,8 +10,8 @@ const offline = {
 
 export const words = {
   usage: () => ({
-    zh: '用法:npm start [-- --site 文件]、npm test [-- 测试文件]、npm run bench [-- 名称]、npm run faults [-- --seed 数 --only 名称 --long]',
-    en: 'Usage: npm start [-- --site FILE], npm test [-- TEST FILE], npm run bench [-- NAME], npm run faults [-- --seed N --only NAME --long]',
+    zh: '用法:npm start [-- --site 文件]、npm test [-- 测试文件]、npm run bench [-- 名称]、npm run faults [-- --seed 数 --only 名称 --long]、npm run gatehouse -- help',
+    en: 'Usage: npm start [-- --site FILE], npm test [-- TEST FILE], npm run bench [-- NAME], npm run faults [-- --seed N --only NAME --long], npm run gatehouse -- help',
   }),
   fetchNode: (/** @type {string} */ found, /** @type {string} */ wanted) => ({
     zh: `本机 Node ${found},下载 Node ${wanted} 放在一旁 (仅一次)`,

@@ -67,6 +67,16 @@ export const gatewayScenario = defineScenario({
         operator,
       ],
     },
+    certificateExpiring: {
+      words: { zh: '证书即将到期', en: 'Certificate runs out' },
+      severity: 'minor',
+      priority: 3,
+      hint: {
+        zh: '到期后浏览器和设备将拒绝连接',
+        en: 'Browsers and devices will refuse to connect once it has run out',
+      },
+      steps: [{ zh: '在 tls 目录换上新证书', en: 'Put a new certificate into the tls folder' }, operator],
+    },
     journalRecovered: {
       words: { zh: '记录库已重建', en: 'Journal was rebuilt' },
       severity: 'major',

@@ -163,6 +163,24 @@ function looksOurs(file: string): boolean {
   return firstBytes(file, LOOK_BYTES).includes('CREATE TABLE record (');
 }
 
+/**
+ * Reads a whole database and holds its structure against itself.
+ * @returns what is wrong with it; undefined if nothing is
+ * @throws SQLite errors that say nothing about the file: no rights, no memory
+ */
+export function soundness(file: string): string | undefined {
+  const db = new Database(file, { readonly: true });
+  try {
+    const found = db.pragma('quick_check(1)', { simple: true });
+    return found === 'ok' ? undefined : String(found);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return reasonOf(error);
+  } finally {
+    db.close();
+  }
+}
+
 /** Anything else (no rights, no memory, no file handle) says nothing about the file. */
 const isDamage = (error: unknown): boolean =>
   /^SQLITE_(CORRUPT|NOTADB|IOERR|FORMAT|ERROR|SCHEMA)/.test(String((error as { code?: unknown }).code));
