@@ -56,6 +56,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   'nodes/': [CONTRACTS],
   'runtime/booth/': [CONTRACTS],
   'runtime/boot/': [],
+  // The other side: a platform knows what the contracts say and nothing else of a gateway.
+  'runtime/platform/': [CONTRACTS],
   'runtime/demo/': [CONTRACTS, 'drivers/', ...BASE],
   // The core's side of the demo: starts that process and lists its devices in the inventory.
   'runtime/demo/start.ts': [CONTRACTS, JOURNAL, 'runtime/config.ts', 'runtime/demo/', 'runtime/devices/', ...BASE],
@@ -75,13 +77,15 @@ const ALLOWED: Record<string, readonly string[]> = {
 /** Package → the only places that know it, so that leaving it means changing those alone. `test/` may use any. */
 const PACKAGES: Record<string, readonly string[]> = {
   '@fastify/': ['runtime/api/', 'runtime/flows/'],
+  '@nats-io/': ['runtime/platform/'],
   '@preact/': ['runtime/booth/'],
   aedes: ['runtime/broker'],
   'better-sqlite3': [JOURNAL],
   fastify: ['runtime/api/', 'runtime/flows/'],
   'modbus-serial': ['drivers/modbus/'],
-  mqtt: ['runtime/uplink/', 'runtime/demo/', 'drivers/mqtt-json/'],
+  mqtt: ['runtime/uplink/', 'runtime/demo/', 'drivers/mqtt-json/', 'runtime/platform/'],
   'node-red': ['runtime/flows/', 'nodes/'],
+  pg: ['runtime/platform/'],
   pino: ['runtime/log.ts', 'runtime/gateway.ts'],
   preact: ['runtime/booth/'],
   selfsigned: ['runtime/api/'],
@@ -194,6 +198,10 @@ describe('import directions', () => {
     ['runtime/booth/a.tsx', 'node:fs'],
     ['runtime/boot/a.mjs', '../errors.ts'],
     ['runtime/demo/a.ts', '../devices/host.ts'],
+    ['runtime/platform/a.ts', '../uplink/batch.ts'],
+    ['runtime/platform/a.ts', '../errors.ts'],
+    ['runtime/uplink/a.ts', '../platform/message.ts'],
+    ['runtime/uplink/a.ts', 'pg'],
     ['drivers/modbus/a.ts', '../../runtime/journal/journal.ts'],
     ['drivers/modbus/a.ts', '../../runtime/contracts/index.ts'],
     ['runtime/devices/a.ts', 'better-sqlite3'],

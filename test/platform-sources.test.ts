@@ -1,0 +1,170 @@
+/** The reference consumer as a platform runs it: its own process, between a real broker and a real database. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import mqtt from 'mqtt';
+import type pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type Report, report } from '../runtime/platform/report.ts';
+import { openDatabase } from '../runtime/platform/tables.ts';
+import { batch, delivery, link, record } from '../runtime/platform/testing/gateway.ts';
+import { type Postgres, startPostgres } from './postgres.ts';
+import { type Peer, startMosquitto, startNats } from './uplink-peers.ts';
+
+const MAIN = fileURLToPath(new URL('../runtime/platform/main.ts', import.meta.url));
+const until = (check: () => unknown) => vi.waitFor(check, { timeout: 20_000, interval: 30 });
+
+let postgres: Postgres;
+let address: string;
+let database: pg.Pool;
+let workers: ChildProcess[];
+let gateways: mqtt.MqttClient[];
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+afterAll(() => postgres[Symbol.asyncDispose]());
+beforeEach(async () => {
+  address = await postgres.database();
+  database = await openDatabase(address);
+  workers = [];
+  gateways = [];
+});
+afterEach(async () => {
+  await Promise.all(gateways.map((gateway) => gateway.endAsync(true)));
+  await Promise.all(workers.map((worker) => end(worker, 'SIGKILL')));
+  await database.end();
+});
+
+async function end(worker: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (worker.exitCode !== null || worker.signalCode !== null) return worker.exitCode;
+  const gone = once(worker, 'exit');
+  worker.kill(signal);
+  await gone;
+  return worker.exitCode;
+}
+/** Resolves when it listens. */
+async function run(...args: string[]): Promise<ChildProcess> {
+  const all = ['--disable-warning=ExperimentalWarning', MAIN, 'run', '--database', address, ...args];
+  const worker = spawn(process.execPath, all, { stdio: ['ignore', 'ignore', 'pipe'] });
+  workers.push(worker);
+  let told = '';
+  worker.stderr?.on('data', (chunk) => {
+    told += String(chunk);
+  });
+  await until(() => expect(told).toContain('"listening"'));
+  return worker;
+}
+function show(...args: string[]): { status: number | null; text: string } {
+  const all = ['--disable-warning=ExperimentalWarning', MAIN, 'report', '--database', address, ...args];
+  const { status, stdout } = spawnSync(process.execPath, all, {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  return { status, text: stdout };
+}
+async function connectGateway(port: number): Promise<mqtt.MqttClient> {
+  const gateway = await mqtt.connectAsync({ host: '127.0.0.1', port, protocolVersion: 4, clientId: 'gh-1' });
+  gateways.push(gateway);
+  return gateway;
+}
+async function publish(gateway: mqtt.MqttClient, ...deliveries: ReturnType<typeof delivery>[]): Promise<void> {
+  for (const { topic, payload } of deliveries) await gateway.publishAsync(topic, payload, { qos: 1 });
+}
+const lives = async (): Promise<Report['lives']> => (await report(database, { uplink: 'main' })).lives;
+const reached = (through: number) =>
+  until(async () => expect(await lives()).toMatchObject([{ gateway: 'gh-1', through, held: through }]));
+const status = delivery('status', { gateway: 'gh-1', state: 'online', epoch: 1, head: 4 });
+const halves = [
+  [link('bulk', 0, 2, record(1)), link('urgent', 0, 2, record(2, 'L1'))],
+  [link('bulk', 2, 4, record(3)), link('urgent', 2, 4, record(4, 'L0'))],
+] as const;
+
+describe.each([
+  ['Mosquitto', startMosquitto, (port: number) => ['--mqtt', `mqtt://127.0.0.1:${port}`]],
+  [
+    'Mosquitto, MQTT 5',
+    startMosquitto,
+    (port: number) => ['--mqtt', `mqtt://127.0.0.1:${port}`, '--mqtt-version', '5'],
+  ],
+  ['NATS by MQTT', startNats, (port: number) => ['--mqtt', `mqtt://127.0.0.1:${port}`]],
+] as const)('from %s', (_name, startPeer, source) => {
+  let peer: Peer;
+  beforeEach(async () => {
+    peer = await startPeer();
+  });
+  afterEach(() => peer[Symbol.asyncDispose]());
+
+  test('R3 what comes while the consumer is dead waits for it; what was not committed comes again', async () => {
+    const worker = await run(...source(peer.port));
+    const gateway = await connectGateway(peer.port);
+    await publish(gateway, status, ...halves[0]);
+    await reached(2);
+    await end(worker, 'SIGKILL');
+    await publish(gateway, ...halves[1]);
+    expect(await lives()).toMatchObject([{ through: 2 }]);
+    expect(show('--to-end')).toMatchObject({ status: 1, text: expect.stringMatching(/INCOMPLETE|不完整/) });
+    await run(...source(peer.port));
+    await reached(4);
+    expect(show('--to-end', '--json').status).toBe(0);
+  });
+
+  test('a database that is away is waited for, with the broker keeping what is not acknowledged', async () => {
+    await run(...source(peer.port));
+    const gateway = await connectGateway(peer.port);
+    await publish(gateway, ...halves[0]);
+    await reached(2);
+    await postgres.kill();
+    await publish(gateway, ...halves[1]);
+    await postgres.start();
+    await reached(4);
+  });
+
+  test('a gateway is told that we read zstd, and is asked for a hole', async () => {
+    const gateway = await connectGateway(peer.port);
+    const down: { name: string; body: { encoding?: string[]; id?: string } }[] = [];
+    gateway.on('message', (topic, payload) => {
+      down.push({ name: topic.split('/').slice(4).join('/'), body: JSON.parse(payload.toString()) });
+    });
+    await gateway.subscribeAsync('gatehouse/v1/site/gh-1/down/+', { qos: 1 });
+    const worker = await run(...source(peer.port), '--hole-grace', '0');
+    await publish(gateway, status, halves[0][0], ...halves[1]);
+    await until(() => expect(down).toContainEqual({ name: 'down/accept', body: { encoding: ['zstd'] } }));
+    const asked = () => down.find(({ name }) => name === 'down/replay')?.body;
+    await until(() => expect(asked()).toMatchObject({ epoch: 1, after: 0, through: 2, lanes: ['L0', 'L1'] }));
+    const answer = batch({ after: 0, through: 2, records: [record(2, 'L1')] });
+    await publish(gateway, delivery('up/reply', { ...answer, replay: asked()?.id }));
+    await reached(4);
+    expect(await end(worker, 'SIGTERM')).toBe(0);
+  });
+});
+
+test('several consumers share the messages of one broker by a shared subscription; the share of a dead one waits for it', async () => {
+  await using peer = await startMosquitto();
+  const address = ['--mqtt', `mqtt://127.0.0.1:${peer.port}`, '--share', 'platform'];
+  const first = await run(...address, '--name', 'a');
+  await run(...address, '--name', 'b');
+  const gateway = await connectGateway(peer.port);
+  await publish(gateway, ...halves[0]);
+  await reached(2);
+  await end(first, 'SIGKILL');
+  await publish(gateway, ...halves[1]);
+  await run(...address, '--name', 'a');
+  await reached(4);
+  expect(await lives()).toMatchObject([{ complete: true }]);
+});
+
+test('used wrongly it says how it is used; without a database it says why it fails', () => {
+  const start = (...args: string[]) =>
+    spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], { encoding: 'utf8' });
+  for (const args of [
+    [],
+    ['other'],
+    ['run'],
+    ['run', '--mqtt', 'mqtt://a', '--nats', 'nats://a'],
+    ['report', '--what'],
+  ]) {
+    expect(start(...args)).toMatchObject({ status: 2, stderr: expect.stringContaining('Usage') });
+  }
+  const failed = start('report', '--database', 'postgresql://postgres@localhost/none?host=/nowhere');
+  expect(failed).toMatchObject({ status: 2, stderr: expect.stringContaining('"failed"') });
+});
