@@ -49,13 +49,15 @@ export async function startReceiver(
   gateway: string,
   version: 4 | 5 = 5,
   site = 'site',
+  login: { readonly username?: string; readonly password?: string } = {},
 ): Promise<Receiver> {
   const base = `gatehouse/v1/${site}/${gateway}`;
   const client = await mqtt.connectAsync({
     host: '127.0.0.1',
     port,
     protocolVersion: version,
-    clientId: `platform-${gateway}`,
+    clientId: `platform-${gateway}-${site}`,
+    ...login,
     clean: false,
     ...(version === 5 ? { properties: { sessionExpiryInterval: 3600, receiveMaximum: 1000 } } : {}),
     reconnectPeriod: 100,
