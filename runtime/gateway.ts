@@ -35,10 +35,10 @@ import { lockDirectory } from './journal/lock.ts';
 import { createLog, type Log } from './log.ts';
 import { createOutputs } from './outputs.ts';
 import { createRules, schema as ruleSchema } from './rules/rules.ts';
+import { startUpkeep } from './upkeep.ts';
 import { uplinkAlarms } from './uplink/mqtt.ts';
 import { schema as replaySchema } from './uplink/replay-store.ts';
 import { openUplinks, type Uplinks } from './uplink/uplinks.ts';
-import { startUpkeep } from './upkeep.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
