@@ -17,6 +17,7 @@ import { schema as repeatSchema } from '../devices/repeats.ts';
 import { Journal } from '../journal/journal.ts';
 import { silentLog } from '../log.ts';
 import { createOutputs } from '../outputs.ts';
+import { schema as replaySchema } from '../uplink/replay-store.ts';
 import { type Auth, schema as authSchema, openAuth } from './auth.ts';
 import type { DemoAction, Parts } from './parts.ts';
 import { type Api, createServer } from './server.ts';
@@ -83,7 +84,7 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     directory,
     clock,
     log,
-    schema: [alarmSchema, commandSchema, inventorySchema, repeatSchema, authSchema],
+    schema: [alarmSchema, commandSchema, inventorySchema, repeatSchema, authSchema, replaySchema],
   });
   const inventory = Inventory.open(journal, { profiles, driverOf });
   const alarms = createAlarms({ journal, clock });
