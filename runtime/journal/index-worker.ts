@@ -41,7 +41,7 @@ interface Todo {
 function runIndexer(port: NonNullable<typeof parentPort>, { file }: IndexWorkerData): void {
   setPriority(0, NICE); // of this thread only: that is what Linux takes the 0 for
   const db = new Database(file, { readonly: true });
-  const { spans } = createSearch(db, 'pos, data');
+  const { missing } = createSearch(db, 'pos, data');
   const stale = db.prepare<[], { block: number }>('SELECT block FROM block WHERE stale = 1 ORDER BY block DESC');
   const textless = db.prepare<[], { block: number }>(
     'SELECT block FROM block WHERE grams = 0 ORDER BY block DESC LIMIT 1',
@@ -70,11 +70,8 @@ function runIndexer(port: NonNullable<typeof parentPort>, { file }: IndexWorkerD
     });
 
   /** Newest first: that is what is searched most. */
-  function* missing(): Generator<Todo> {
-    for (const { first, block } of spans(0, head, true)) {
-      const number = Math.floor(first / BLOCK);
-      if (!block && lastOf(number) <= head) yield { block: number, work: 'terms' };
-    }
+  function* todo(): Generator<Todo> {
+    for (const block of missing(head)) yield { block, work: 'terms' };
     for (const { block } of stale.all()) yield { block, work: 'again' };
   }
 
@@ -123,7 +120,7 @@ function runIndexer(port: NonNullable<typeof parentPort>, { file }: IndexWorkerD
 
   /** @returns whether there may be more to do at once */
   async function step(): Promise<boolean> {
-    for (const todo of [...missing()]) if (!(await doWork(todo))) return pause(RETRY_MS, true);
+    for (const one of [...todo()]) if (!(await doWork(one))) return pause(RETRY_MS, true);
     const [next] = textless.all();
     if (!next) return false;
     const quiet = filled + QUIET_MS - performance.now();

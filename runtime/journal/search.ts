@@ -20,7 +20,7 @@ import {
 } from './postings.ts';
 import type { RecordQuery } from './query.ts';
 import { positionNumber } from './schema.ts';
-import { folded, gramsFor, hasText, LONG, likePattern } from './text-index.ts';
+import { folded, type Grams, gramsFor, hasText, LONG, likePattern } from './text-index.ts';
 
 /** A row as far as the search needs it. */
 export interface Found {
@@ -42,24 +42,26 @@ export interface SearchRequest {
   readonly within?: number;
 }
 
-/** Block rows and record positions handled at once. */
-const ROWS_AT_ONCE = 128;
-const PLACES_AT_ONCE = 256;
-/** From here on reading the block is cheaper than fetching record by record; below the second, than asking for more terms. */
+/** Block rows asked for at once: few at first, as most pages end soon. */
+const FIRST_BLOCKS = 4;
+const MOST_BLOCKS = 128;
+/** Records compared with a text at once. */
+const COMPARED_AT_ONCE = 256;
+/** From here on reading the block is cheaper than fetching record by record. */
 const MANY = BLOCK / 4;
-const FEW = 16;
 
 /** A stretch of positions, within one block if the index knows it. */
 interface Span {
   readonly first: number;
   readonly last: number;
-  readonly block: BlockRow | undefined;
+  /** The places that may fit; undefined: any of them. */
+  readonly bits: Bits | undefined;
 }
 /** One of these terms. */
 type Condition = readonly string[];
 interface Plan {
   readonly conditions: readonly Condition[];
-  readonly grams: (readonly [number, number])[];
+  readonly grams: Grams | undefined;
   readonly where: string;
   readonly params: readonly unknown[];
   /** Folded; undefined: no text asked for. */
@@ -100,77 +102,95 @@ export function createSearch<Row extends Found & { data: string }>(
       const pos = seek(low, high, down);
       if (pos === undefined) return;
       const block = blockOf(pos);
-      const span = { first: Math.max(low, block * BLOCK), last: Math.min(high, lastOf(block)), block: undefined };
+      const span = { first: Math.max(low, block * BLOCK), last: Math.min(high, lastOf(block)), bits: undefined };
       yield span;
       if (down) high = span.first - 1;
       else low = span.last + 1;
     }
   }
 
-  /** All of the range in the order of the page, cut at the borders of blocks. */
-  function* spans(first: number, last: number, down: boolean): Generator<Span> {
+  /** All of the range in the order of the page, cut at the borders of blocks, without those that have nothing to offer. */
+  function* spans(first: number, last: number, down: boolean, plan: Plan): Generator<Span> {
     let low = first;
     let high = last;
     const order = down ? 'DESC' : 'ASC';
-    while (low <= high) {
+    for (let most = FIRST_BLOCKS; low <= high; most = Math.min(most * 2, MOST_BLOCKS)) {
       const rows = all<BlockRow>(
-        `SELECT block, low, high, grams FROM block WHERE block BETWEEN ? AND ? ORDER BY block ${order} LIMIT ${ROWS_AT_ONCE}`,
+        `SELECT block, low, high, grams FROM block WHERE block BETWEEN ? AND ? ORDER BY block ${order} LIMIT ?`,
         blockOf(low),
         blockOf(high),
+        most,
       );
-      for (const row of rows) {
-        const start = row.block * BLOCK;
-        const end = lastOf(row.block);
+      const offered = candidates(plan, rows);
+      for (const { block } of rows) {
+        const start = block * BLOCK;
+        const end = lastOf(block);
         if (down) yield* unknown(end + 1, high, down);
         else yield* unknown(low, start - 1, down);
-        yield { first: Math.max(low, start), last: Math.min(high, end), block: row };
+        if (offered.has(block)) {
+          yield { first: Math.max(low, start), last: Math.min(high, end), bits: offered.get(block) };
+        }
         if (down) high = start - 1;
         else low = end + 1;
       }
-      if (rows.length < ROWS_AT_ONCE) return yield* unknown(low, high, down);
+      if (rows.length < most) return yield* unknown(low, high, down);
     }
   }
 
-  /** The places of a block that may fit; undefined: any of them. */
-  function candidates(plan: Plan, { block, low, high }: BlockRow, withGrams: boolean): Bits | undefined | 'none' {
-    if (low > plan.to || high < plan.from) return 'none';
-    let bits: Bits | undefined;
-    const narrow = (found: Bits): number => {
-      if (bits) return keepCommon(bits, found);
-      bits = found;
-      return countBits(found);
-    };
-    let left = BLOCK;
-    for (const terms of plan.conditions) {
-      if (left <= FEW) break;
-      left = narrow(
-        union(
-          terms.flatMap((term) =>
-            all<{ places: Uint8Array }>('SELECT places FROM posting WHERE block = ? AND term = ?', block, term),
-          ),
-        ),
-      );
-      if (left === 0) return 'none';
-    }
-    if (withGrams && plan.grams.length > 0 && left > FEW) {
-      const long = gramPlaces(block, LONG, LONG);
-      for (const gram of plan.grams) {
-        left = narrow(union([...gramPlaces(block, ...gram), ...long]));
-        if (left <= FEW) break;
+  /** The blocks that may have something that fits, and where in them. */
+  function candidates(plan: Plan, rows: readonly BlockRow[]): Map<number, Bits | undefined> {
+    const found = new Map<number, Bits | undefined>();
+    for (const { block, low, high } of rows) if (low <= plan.to && high >= plan.from) found.set(block, undefined);
+    if (plan.conditions.length > 0) {
+      const terms = placesIn<string>('posting', 'term', [...found.keys()], { values: plan.conditions.flat() });
+      for (const block of [...found.keys()]) {
+        const sets = terms.get(block);
+        const bits = meet(plan.conditions.map((condition) => condition.flatMap((term) => sets?.get(term) ?? [])));
+        if (bits) found.set(block, bits);
+        else found.delete(block);
       }
     }
-    return left === 0 ? 'none' : bits;
+    if (plan.grams) {
+      const { pairs, range } = plan.grams;
+      const blocks = rows.filter(({ block, grams }) => grams === 1 && found.has(block)).map(({ block }) => block);
+      const grams = placesIn<number>('gram', 'gram', blocks, { values: [LONG, ...pairs], range });
+      for (const block of blocks) {
+        const sets = grams.get(block) ?? new Map<number, Uint8Array>();
+        const long = sets.get(LONG) ?? [];
+        const needed = range ? [[...sets.values()]] : pairs.map((pair) => [sets.get(pair) ?? [], long].flat());
+        const bits = meet(needed, found.get(block));
+        if (bits) found.set(block, bits);
+        else found.delete(block);
+      }
+    }
+    return found;
   }
 
-  const gramPlaces = (block: number, first: number, last: number) =>
-    first === last
-      ? all<{ places: Uint8Array }>('SELECT places FROM gram WHERE block = ? AND gram = ?', block, first)
-      : all<{ places: Uint8Array }>(
-          'SELECT places FROM gram WHERE block = ? AND gram BETWEEN ? AND ?',
-          block,
-          first,
-          last,
-        );
+  /** The stored sets of these keys in these blocks. */
+  function placesIn<Key extends string | number>(
+    table: 'posting' | 'gram',
+    column: 'term' | 'gram',
+    blocks: readonly number[],
+    keys: { readonly values: readonly Key[]; readonly range?: readonly [number, number] | undefined },
+  ): Map<number, Map<Key, Uint8Array>> {
+    const found = new Map<number, Map<Key, Uint8Array>>();
+    const read = (where: string, values: readonly unknown[]) => {
+      const rows = all<{ block: number; key: Key; places: Uint8Array }>(
+        `SELECT ${table}.block AS block, ${column} AS key, places FROM json_each(?) AS wanted
+         CROSS JOIN ${table} ON ${table}.block = wanted.value AND ${where}`,
+        JSON.stringify(blocks),
+        ...values,
+      );
+      for (const { block, key, places } of rows) {
+        const known = found.get(block);
+        if (known) known.set(key, places);
+        else found.set(block, new Map([[key, places]]));
+      }
+    };
+    read(`${column} IN (${keys.values.map(() => '?').join(', ')})`, keys.values);
+    if (keys.range) read(`${column} BETWEEN ? AND ?`, keys.range);
+    return found;
+  }
 
   function search({ query, head, limit, within = Number.POSITIVE_INFINITY }: SearchRequest): SearchPage<Row> {
     const deadline = performance.now() + within;
@@ -208,46 +228,56 @@ export function createSearch<Row extends Found & { data: string }>(
       }
     }
 
-    function fetch(span: Span, bits: Bits): void {
-      const start = blockOf(span.first) * BLOCK;
-      const places = placesOf(bits)
-        .map((place) => start + place)
-        .filter((pos) => pos >= span.first && pos <= span.last);
-      if (down) places.reverse();
-      for (let at = 0; at < places.length && rows.length < limit; at += PLACES_AT_ONCE) {
-        const most = plan.wanted === undefined ? limit - rows.length : PLACES_AT_ONCE;
-        take(
-          all<Row>(
-            `SELECT ${columns} FROM json_each(?) AS place CROSS JOIN record NOT INDEXED
-             WHERE pos = place.value${plan.where} LIMIT ?`,
-            ...params,
-            JSON.stringify(places.slice(at, at + PLACES_AT_ONCE)),
-            ...plan.params,
-            most,
-          ),
-        );
+    function fetch(positions: readonly number[]): void {
+      take(
+        all<Row>(
+          `SELECT ${columns} FROM json_each(?) AS place CROSS JOIN record NOT INDEXED ON pos = place.value${plan.where}`,
+          ...params,
+          JSON.stringify(positions),
+          ...plan.params,
+        ),
+      );
+    }
+
+    /** Positions that may fit, in the order of the page. */
+    let pending: number[] = [];
+    function flush(least: number): void {
+      while (pending.length >= least && pending.length > 0 && rows.length < limit) {
+        const most = plan.wanted === undefined ? limit - rows.length : COMPARED_AT_ONCE;
+        fetch(pending.slice(0, most));
+        pending = pending.slice(most);
       }
     }
 
     const page = (through: number, done: boolean): SearchPage<Row> => ({ rows, through, done });
     const end = down ? low : high;
     if (low > high || query.kind?.length === 0 || query.lane?.length === 0) return page(end, true);
+    const full = () => (rows.length === limit ? page(rows.at(-1)?.pos ?? end, true) : undefined);
     // At the end of the journal, where cursors are, nothing is indexed yet.
-    const near: Iterable<Span> = [{ first: low, last: high, block: undefined }];
-    for (const span of high - low < BLOCK ? near : spans(low, high, down)) {
-      const bits = span.block && candidates(plan, span.block, span.block.grams === 1);
-      if (bits !== 'none') {
-        if (bits === undefined || countBits(bits) > MANY) scan(span.first, span.last);
-        else fetch(span, bits);
+    const near: Iterable<Span> = [{ first: low, last: high, bits: undefined }];
+    for (const span of high - low < BLOCK ? near : spans(low, high, down, plan)) {
+      if (span.bits === undefined || countBits(span.bits) > MANY) {
+        flush(1);
+        scan(span.first, span.last);
+      } else {
+        const start = blockOf(span.first) * BLOCK;
+        const places = placesOf(span.bits);
+        if (down) places.reverse();
+        for (const place of places) {
+          const pos = start + place;
+          if (pos >= span.first && pos <= span.last) pending.push(pos);
+        }
+        flush(plan.wanted === undefined ? limit - rows.length : COMPARED_AT_ONCE);
       }
-      const last = rows.at(-1);
-      if (last && rows.length === limit) return page(last.pos, true);
       if (performance.now() > deadline) {
+        flush(1);
         const through = down ? span.first : span.last;
-        return page(through, through === end);
+        return full() ?? page(through, through === end);
       }
+      if (rows.length === limit) break;
     }
-    return page(end, true);
+    flush(1);
+    return full() ?? page(end, true);
   }
 
   /** The record with this id, received about then (ms UTC). */
@@ -260,34 +290,28 @@ export function createSearch<Row extends Found & { data: string }>(
         last,
         id,
       )[0];
-    const known = all<BlockRow>(
-      'SELECT block, low, high, grams FROM block WHERE low <= ? AND high >= ? ORDER BY block DESC',
-      received + ID_WINDOW_MS,
-      received - ID_WINDOW_MS,
-    ).map(({ block }) => ({ first: block * BLOCK, last: lastOf(block) }));
-    const likely: { first: number; last: number }[] = [...gaps(head), ...known];
-    for (const { first, last } of likely) {
-      const row = by(
-        boundary(first, last, received - ID_WINDOW_MS),
-        boundary(first, last, received + ID_WINDOW_MS + 1),
-      );
-      if (row) return row;
-    }
-    // Not where it should be: the clock was set while this block was written, or there is no such record.
-    for (const { first, last } of likely) {
-      const row = by(first, last);
-      if (row) return row;
+    const from = received - ID_WINDOW_MS;
+    const to = received + ID_WINDOW_MS;
+    const row = by(boundary(0, head, from), boundary(0, head, to + 1));
+    if (row) return row;
+    // Not where it should be: the clock was set while it was written, or there is no such record.
+    for (const { first, last } of near(head, from, to)) {
+      const found = by(first, last);
+      if (found) return found;
     }
     return undefined;
   }
 
-  /** What is not indexed, newest first; never so much that a look-up on the main thread is noticed. */
-  function* gaps(head: number): Generator<Span> {
+  /** Blocks with records of this time, and the newest that are not indexed. */
+  function* near(head: number, from: number, to: number): Generator<{ first: number; last: number }> {
+    const newest = all<{ block: number }>('SELECT max(block) AS block FROM block')[0]?.block ?? -1;
     let count = 0;
-    for (const span of spans(0, head, true)) {
-      if (span.block) continue;
+    for (const span of unknown(lastOf(newest) + 1, head, true)) {
       yield span;
-      if (++count === MOST_UNKNOWN) return;
+      if (++count === MOST_UNKNOWN) break;
+    }
+    for (const { block } of all<BlockRow>('SELECT block FROM block WHERE low <= ? AND high >= ?', to, from)) {
+      yield { first: block * BLOCK, last: lastOf(block) };
     }
   }
 
@@ -308,16 +332,39 @@ export function createSearch<Row extends Found & { data: string }>(
     return low;
   }
 
-  return { search, find, spans };
+  /** Blocks that are not indexed, newest first. @param head the last of them has all its places below it */
+  function* missing(head: number): Generator<number> {
+    for (const { first } of spans(0, head, true, NOTHING)) if (lastOf(blockOf(first)) <= head) yield blockOf(first);
+  }
+
+  return { search, find, missing };
 }
 
 /** A record is written within seconds of its id; wider only costs a little reading. */
 const ID_WINDOW_MS = 60_000;
 const MOST_UNKNOWN = 4;
 
-function union(found: readonly { places: Uint8Array }[]): Bits {
-  const bits = noBits();
-  for (const { places } of found) addPlaces(bits, places);
+/** Offers no indexed block at all. */
+const NOTHING: Plan = {
+  ...{ conditions: [], grams: undefined, where: '', params: [], wanted: undefined },
+  from: Number.POSITIVE_INFINITY,
+  to: Number.NEGATIVE_INFINITY,
+};
+
+const scratch = noBits();
+
+/** @param groups each the sets of one condition @returns what is in one set of each, or undefined if nothing is */
+function meet(groups: readonly (readonly Uint8Array[])[], also?: Bits): Bits | undefined {
+  let bits = also;
+  // Small sets first: then little is left early.
+  const sized = groups.map((sets) => ({ sets, size: sets.reduce((sum, one) => sum + one.length, 0) }));
+  for (const { sets, size } of sized.sort((a, b) => a.size - b.size)) {
+    if (size === 0) return undefined;
+    const own = bits ? scratch.fill(0) : noBits();
+    for (const one of sets) addPlaces(own, one);
+    if (!bits) bits = own;
+    else if (keepCommon(bits, own) === 0) return undefined;
+  }
   return bits;
 }
 
@@ -350,7 +397,7 @@ function planOf(query: RecordQuery): Plan {
     where.push('received BETWEEN ? AND ?');
     params.push(query.from ?? 0, query.to ?? Number.MAX_SAFE_INTEGER);
   }
-  const wanted = query.text === undefined ? undefined : folded(query.text);
+  const wanted = query.text ? folded(query.text) : undefined;
   if (wanted !== undefined) {
     where.push('kind <> 0');
     const pattern = likePattern(wanted);
@@ -361,7 +408,7 @@ function planOf(query: RecordQuery): Plan {
   }
   return {
     conditions,
-    grams: wanted === undefined ? [] : gramsFor(wanted),
+    grams: wanted === undefined ? undefined : gramsFor(wanted),
     where: where.map((condition) => ` AND ${condition}`).join(''),
     params,
     wanted,

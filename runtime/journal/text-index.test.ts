@@ -22,7 +22,9 @@ function named(text: string): number[] {
     grams.add(place, JSON.stringify(data));
   });
   const stored = grams.encoded();
-  const sets = gramsFor(folded(text)).map(([first, last]) => {
+  const { pairs, range } = gramsFor(folded(text));
+  const wanted = range ? [range] : pairs.map((pair) => [pair, pair] as const);
+  const sets = wanted.map(([first, last]) => {
     const bits = noBits();
     for (const [gram, places] of stored) {
       if ((gram >= first && gram <= last) || gram === LONG) addPlaces(bits, places);

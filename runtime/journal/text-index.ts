@@ -2,7 +2,7 @@
  * Text search: which records of a block have two characters beside each other in one of their texts. What the index
  * finds is looked at again, so it may find too much, never too little.
  */
-import { addPlaces, type Bits, BLOCK, encodePlaces, noBits } from './postings.ts';
+import { BLOCK, encodePlaces } from './postings.ts';
 
 /** Records with more text than this are not indexed but always looked at. */
 const MAX_INDEXED = 8192;
@@ -73,19 +73,16 @@ export function createGrams() {
   };
 }
 
-/** Ranges of pairs (both ends included) of which a record with this text has one each. */
-export function gramsFor(wanted: string): (readonly [number, number])[] {
-  const units = [...Array(wanted.length).keys()].map((at) => wanted.charCodeAt(at));
-  const [only] = units;
-  if (only === undefined) return [];
-  if (units.length === 1) return [[gramOf(only, 0), gramOf(only, 0xffff)]];
-  const pairs = new Set(units.slice(1).map((unit, at) => gramOf(units[at] ?? 0, unit)));
-  return [...pairs].map((gram) => [gram, gram] as const);
+/** A record with this text has each of `pairs`, or one of `range` (both ends included). */
+export interface Grams {
+  readonly pairs: readonly number[];
+  readonly range: readonly [number, number] | undefined;
 }
 
-/** The union of encoded sets. */
-export function unionOf(encoded: Iterable<Uint8Array>): Bits {
-  const bits = noBits();
-  for (const one of encoded) addPlaces(bits, one);
-  return bits;
+export function gramsFor(wanted: string): Grams {
+  const units = Array.from({ length: wanted.length }, (_, at) => wanted.charCodeAt(at));
+  const [only = 0] = units;
+  if (units.length < 2) return { pairs: [], range: [gramOf(only, 0), gramOf(only, 0xffff)] };
+  const pairs = new Set(units.slice(1).map((unit, at) => gramOf(units[at] ?? 0, unit)));
+  return { pairs: [...pairs], range: undefined };
 }
