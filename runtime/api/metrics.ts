@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts';
 import type { AlarmView, CommandView } from '../contracts/api.ts';
 import { finalStates, type JournalRecord } from '../contracts/record.ts';
+import { delayBounds, type LoopDelay, watchLoopDelay } from './loop-delay.ts';
 import type { Parts } from './parts.ts';
 
 export interface Metrics {
@@ -11,9 +12,9 @@ export interface Metrics {
 
 type Labels = Readonly<Record<string, string | number>>;
 interface Family {
-  readonly type: 'counter' | 'gauge' | 'summary';
+  readonly type: 'counter' | 'gauge' | 'summary' | 'histogram';
   readonly help: string;
-  readonly samples: readonly (readonly [Labels, number, suffix?: '_sum' | '_count'])[];
+  readonly samples: readonly (readonly [Labels, number, suffix?: '_sum' | '_count' | '_bucket'])[];
 }
 
 /** Counts and sums that only grow, by their labels. */
@@ -39,6 +40,7 @@ export function createMetrics(parts: Parts, streams: { count(): number }): Metri
   const alarmsRaised = growing();
   const acks = growing();
   const commands = growing();
+  const loopDelay = watchLoopDelay();
   let lagMs = 0;
   const stop = journal.onCommit((committed) => {
     const now = clock.now();
@@ -93,15 +95,41 @@ export function createMetrics(parts: Parts, streams: { count(): number }): Metri
       samples: [[{}, parts.flows?.()?.state().restarts ?? 0]],
     },
     gh_ws_clients: { type: 'gauge', help: 'Open event streams', samples: [[{}, streams.count()]] },
+    gh_event_loop_delay_seconds: {
+      type: 'histogram',
+      help: 'How late the main thread came to what was due',
+      samples: loopDelaySamples(loopDelay),
+    },
+    gh_heap_bytes: {
+      type: 'gauge',
+      help: 'JavaScript heap in use on the main thread',
+      samples: [[{}, process.memoryUsage().heapUsed]],
+    },
     gh_memory_bytes: { type: 'gauge', help: 'Resident memory of the core', samples: [[{}, process.memoryUsage.rss()]] },
   });
 
-  return { text: () => Object.entries(families()).map(familyText).join(''), close: stop };
+  return {
+    text: () => Object.entries(families()).map(familyText).join(''),
+    close() {
+      stop();
+      loopDelay.close();
+    },
+  };
 }
 
 function activeAlarms({ alarms }: Parts): Family['samples'] {
   const open = alarms.open();
   return [1, 2, 3, 4].map((priority) => [{ priority }, open.filter((view) => view.priority === priority).length]);
+}
+
+function loopDelaySamples(delay: LoopDelay): Family['samples'] {
+  const counts = delay.buckets();
+  const total = counts.at(-1) ?? 0;
+  return [
+    ...counts.map((count, place) => [{ le: delayBounds[place] ?? '+Inf' }, count, '_bucket'] as const),
+    [{}, delay.sum(), '_sum'],
+    [{}, total, '_count'],
+  ];
 }
 
 const devicesUp = ({ inventory, host }: Parts): Family['samples'] =>

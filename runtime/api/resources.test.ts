@@ -455,7 +455,7 @@ describe('how the gateway is', () => {
       expect(answer.body.split('\n')).toContain(line);
     }
     // Every family is announced before its samples.
-    for (const [, name] of answer.body.matchAll(/^(gh_\w+?)(?:_sum|_count)?[ {]/gm)) {
+    for (const [, name] of answer.body.matchAll(/^(gh_\w+?)(?:_sum|_count|_bucket)?[ {]/gm)) {
       expect(answer.body).toContain(`# TYPE ${name} `);
     }
   });

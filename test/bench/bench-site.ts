@@ -7,7 +7,7 @@ import type { Lane } from './lanes.ts';
 import { openFolder } from './scratch.ts';
 import type { Load } from './telemetry-load.ts';
 
-const ADMIN = 'bench-admin';
+export const ADMIN = 'bench-admin';
 const FLOWS_MS = 30_000;
 
 export const plateOf = (n: number): string => `粤B${String(n).padStart(5, '0')}`;
@@ -24,6 +24,11 @@ interface SiteSize {
   readonly lanes: readonly Lane[];
   readonly detectors: number;
   readonly vehicles: number;
+}
+interface BenchOptions extends SiteSize {
+  /** Default: a folder of its own, removed afterwards. */
+  readonly data?: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** What `npm start` and the service give the core. @param cache folder for compiled code */
@@ -63,13 +68,17 @@ const siteOf = ({ lanes, detectors, vehicles }: SiteSize) => ({
 });
 
 /** Resolves once the flows run. */
-export async function startBenchGateway(size: SiteSize): Promise<BenchGateway> {
+export async function startBenchGateway({ data, env, ...size }: BenchOptions): Promise<BenchGateway> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(openFolder());
   const file = join(folder.path, 'site.yaml');
   writeFileSync(file, JSON.stringify(siteOf(size))); // JSON is YAML
   const gateway = stack.use(
-    await startGateway({ args: ['--site', file], env: coreEnvironment(join(folder.path, 'cache')) }),
+    await startGateway({
+      args: ['--site', file],
+      env: { ...coreEnvironment(join(folder.path, 'cache')), ...env },
+      ...(data === undefined ? {} : { data }),
+    }),
   );
   await setUp(gateway);
   const pushes = new Map<string, URL>();

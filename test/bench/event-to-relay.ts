@@ -4,13 +4,14 @@
  */
 
 import { once } from 'node:events';
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { SimulatedCamera } from '../../drivers/vzenith/simulator.ts';
-import { plateOf, startBenchGateway } from './bench-site.ts';
+import { startBenchGateway } from './bench-site.ts';
+import { manyCars, pushWith, type Source } from './cars.ts';
 import type { FloorData, FloorPorts } from './floor.ts';
-import { type Lane, type Lanes, openLanes } from './lanes.ts';
+import { type Lanes, openLanes } from './lanes.ts';
 import { startLoad } from './load.ts';
 import { type Benchmark, compare, percentile, type Result } from './measure.ts';
 import { openFolder } from './scratch.ts';
@@ -26,71 +27,7 @@ const FLOOR_EVENTS = 75;
 const WARM_UP = 200;
 /** On average. */
 const EVERY_MS = 40;
-const ANSWER_MS = 5000;
 const SETTLE_MS = 500;
-
-type Push = (lane: Lane, body: string) => Promise<void>;
-
-/** Over a connection per address that stays open, as cameras do. */
-function pushWith(agent: Agent, urlOf: (lane: Lane) => string): Push {
-  return (lane, body) =>
-    new Promise((resolve, reject) => {
-      const call = request(urlOf(lane), {
-        method: 'POST',
-        agent,
-        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
-      });
-      call.on('error', reject);
-      call.on('response', (response) => {
-        response.resume();
-        response.on('end', () =>
-          response.statusCode === 200 ? resolve() : reject(new Error(`push: ${response.statusCode}`)),
-        );
-      });
-      call.end(body);
-    });
-}
-
-const within = <T>(promise: Promise<T>, what: string): Promise<T> => {
-  const timer = new AbortController();
-  const late = pause(ANSWER_MS, undefined, { signal: timer.signal }).then(() => {
-    throw new Error(`${what}: nothing within ${ANSWER_MS} ms`);
-  });
-  return Promise.race([promise, late]).finally(() => timer.abort());
-};
-
-interface Source {
-  readonly lanes: readonly Lane[];
-  readonly push: Push;
-  readonly message: (plate: string) => string;
-}
-
-let cars = 0;
-
-/** One car: ms from the first byte of the push to the order at the relay. */
-async function oneCar({ lanes, push, message }: Source): Promise<number> {
-  const n = cars++;
-  const lane = lanes[n % lanes.length];
-  if (!lane) throw new Error('no lane');
-  await within(lane.free(), `${lane.gate} is not free`);
-  const body = message(plateOf(n % VEHICLES));
-  const opened = lane.opened();
-  const began = performance.now();
-  const answered = push(lane, body);
-  const at = await within(opened, `${lane.gate} stays closed`);
-  await answered;
-  return at - began;
-}
-
-/** Cars at irregular moments, so that they meet polls and timers in every position. */
-async function manyCars(source: Source, count: number, everyMs = EVERY_MS): Promise<number[]> {
-  const times: number[] = [];
-  for (let n = 0; n < count; n++) {
-    await pause(everyMs * (0.5 + Math.random()));
-    times.push(await oneCar(source));
-  }
-  return times;
-}
 
 async function beside<T>(load: Load | undefined, work: () => Promise<T>): Promise<T> {
   if (!load) return work();
@@ -120,12 +57,17 @@ async function floorTimes(commits: boolean, loaded: boolean, message: Source['me
   const agent = new Agent({ keepAlive: true });
   try {
     const push = pushWith(agent, () => `http://127.0.0.1:${ports.http}/`);
-    const source = { lanes: board.list.map((one) => ({ ...one, free: () => Promise.resolve() })), push, message };
+    const source = {
+      lanes: board.list.map((one) => ({ ...one, free: () => Promise.resolve() })),
+      push,
+      message,
+      vehicles: VEHICLES,
+    };
     const devices = Array.from({ length: DETECTORS }, (_, n) => ({ id: `smoke-${n}`, password: 'none' }));
     const load = { host: '127.0.0.1', port: ports.mqtt, devices, pace: { perSecond: PER_SECOND } };
     return await beside(loaded ? load : undefined, async () => {
       await manyCars(source, WARM_UP, 0);
-      return manyCars(source, FLOOR_EVENTS);
+      return manyCars(source, FLOOR_EVENTS, EVERY_MS);
     });
   } finally {
     agent.destroy();
@@ -149,14 +91,14 @@ export const eventToRelay: Benchmark = {
     const agent = new Agent({ keepAlive: true });
     const message = (plate: string) => JSON.stringify(camera.message({ plate }));
     const push = pushWith(agent, (lane) => site.pushOf.get(lane.camera) ?? '');
-    const source: Source = { lanes: lanes.list, push, message };
+    const source: Source = { lanes: lanes.list, push, message, vehicles: VEHICLES };
     const telemetry: Load = { ...site.detectors, pace: { perSecond: PER_SECOND } };
     const found = { idle: [] as Round[], loaded: [] as Round[] };
     try {
-      await manyCars(source, WARM_UP);
+      await manyCars(source, WARM_UP, EVERY_MS);
       for (let round = 0; round < rounds; round++) {
         for (const loaded of [false, true]) {
-          const ours = () => beside(loaded ? telemetry : undefined, () => manyCars(source, EVENTS));
+          const ours = () => beside(loaded ? telemetry : undefined, () => manyCars(source, EVENTS, EVERY_MS));
           const first = round % 2 === 0 ? await ours() : undefined;
           const bare = await floorTimes(false, loaded, message);
           const commits = await floorTimes(true, loaded, message);

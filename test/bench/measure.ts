@@ -17,7 +17,10 @@ export interface Benchmark {
   readonly name: string;
   /** One line for the table's reader: what is compared with what. */
   readonly about: string;
-  run(rounds: number): Promise<Result[]>;
+  /** Takes too long for a run of everything: only when it is named. */
+  readonly asked?: true;
+  /** @param minutes for the benchmarks that take as long as one has */
+  run(rounds: number, minutes: number): Promise<Result[]>;
 }
 
 export const median = (values: readonly number[]): number => {

@@ -1,14 +1,14 @@
 /** How soon the gateway is ready and what it holds resident, with the demo compound, beside Fastify and stock Node-RED. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Gateway, startGateway } from '../site.ts';
 import { coreEnvironment } from './bench-site.ts';
-import { alternate, type Benchmark, compare, median, type Result, resident } from './measure.ts';
+import { alternate, type Benchmark, compare, median, type Result } from './measure.ts';
 import type { PlainUp } from './plain-host.ts';
+import { flowsPid, residentMib } from './processes.ts';
 import { openFolder } from './scratch.ts';
 
 /** Cars come as they do in the demo. */
@@ -19,24 +19,14 @@ const SAMPLE_MS = 1000;
 const FLOWS_MS = 30_000;
 const PEER = 'Fastify with stock Node-RED as its child';
 
-const mib = (pid: number): number => resident(readFileSync(`/proc/${pid}/status`, 'utf8'));
-
 /** The median over some seconds: what waits for the collector comes and goes. */
 async function settled(pids: readonly number[]): Promise<number[]> {
   const seen: number[][] = [];
   for (let n = 0; n < SAMPLES; n++) {
-    seen.push(pids.map(mib));
+    seen.push(pids.map(residentMib));
     await pause(SAMPLE_MS);
   }
   return pids.map((_, place) => median(seen.map((sample) => sample[place] ?? Number.NaN)));
-}
-
-/** The flow process among the children of the core; the compound is another one. */
-function flowsPid(core: number): number {
-  const children = readFileSync(`/proc/${core}/task/${core}/children`, 'utf8').trim().split(' ').map(Number);
-  const found = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('runtime/flows/child.ts'));
-  if (found === undefined) throw new Error('no flow process');
-  return found;
 }
 
 async function flowsRun(gateway: Gateway): Promise<void> {

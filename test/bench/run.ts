@@ -10,18 +10,30 @@ import { eventToRelay } from './event-to-relay.ts';
 import { ingest } from './ingest.ts';
 import type { Benchmark, Result } from './measure.ts';
 import { memory } from './memory.ts';
+import { slowDisk } from './slow-disk.ts';
+import { soak } from './soak.ts';
 
-const benchmarks: readonly Benchmark[] = [append, ingest, drain, access, apiPage, eventToRelay, memory];
+const benchmarks: readonly Benchmark[] = [append, ingest, drain, access, apiPage, eventToRelay, slowDisk, memory, soak];
+
+const usual = benchmarks.filter((one) => !one.asked).map(({ name }) => name);
+const asked = benchmarks.filter((one) => one.asked).map(({ name }) => name);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'string' }, rounds: { type: 'string', default: '5' } },
+  options: {
+    json: { type: 'string' },
+    rounds: { type: 'string', default: '5' },
+    minutes: { type: 'string', default: '60' },
+  },
 });
 const rounds = Number(values.rounds);
+const minutes = Number(values.minutes);
 const unknown = positionals.filter((name) => !benchmarks.some((one) => one.name === name));
-if (unknown.length > 0 || !(rounds >= 1)) {
+if (unknown.length > 0 || !(rounds >= 1) || !(minutes > 0)) {
   console.error(
-    `usage: npm run bench -- [--json <file>] [--rounds <n>] [${benchmarks.map((one) => one.name).join(' | ')}]`,
+    `usage: npm run bench -- [--json <file>] [--rounds <n>] [--minutes <n>] [name …]
+Names: ${usual.join(', ')}; without a name all of these, some 25 minutes with five rounds.
+Only when named: ${asked.join(', ')}. --minutes is how long the soak takes.`,
   );
   process.exit(64);
 }
@@ -36,9 +48,10 @@ const machine = {
 };
 const figure = (value: number) => (value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3));
 const results: Result[] = [];
-for (const one of benchmarks.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
+const wanted = positionals.length === 0 ? usual : positionals;
+for (const one of benchmarks.filter(({ name }) => wanted.includes(name))) {
   console.log(`\n${one.name}: ${one.about}`);
-  const found = await one.run(rounds);
+  const found = await one.run(rounds, minutes);
   results.push(...found);
   for (const { name, value, unit, min, max, peer, peerValue, ratio, runs } of found) {
     console.log(
