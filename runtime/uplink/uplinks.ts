@@ -114,7 +114,12 @@ export function openUplinks(options: UplinksOptions): Uplinks {
       if (now && isDeepStrictEqual({ entry: now.entry, site: now.site }, spec)) continue;
       await now?.uplink.stop();
       if (stopped) return;
-      start(spec, now?.raised ?? new Set(options.standing(id)));
+      try {
+        start(spec, now?.raised ?? new Set(options.standing(id)));
+      } catch (error) {
+        log.error({ err: error, uplink: id }, 'an uplink could not be started'); // the others still must
+        running.delete(id);
+      }
     }
   }
 
