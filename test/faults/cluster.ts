@@ -18,7 +18,7 @@ import { silentLog } from '../../runtime/log.ts';
 import { type LifeReport, report } from '../../runtime/platform/report.ts';
 import { openDatabase } from '../../runtime/platform/tables.ts';
 import { startUplink } from '../../runtime/uplink/mqtt.ts';
-import { type Cluster, startCluster } from '../cluster.ts';
+import { type Cluster, type Node, startCluster } from '../cluster.ts';
 import { startPostgres } from '../postgres.ts';
 import { type SimulatedGateway, simulateGateway } from '../simulated-gateway.ts';
 import { hold, pick, seeded, type Trial } from './trial.ts';
@@ -102,6 +102,14 @@ function holdComplete({ gateway, ...life }: LifeReport, end: number, held: numbe
 }
 
 const STANDSTILL_MS = 60_000;
+/** A gateway writes while it sends: the node dies in the middle of both. */
+const PORTIONS = 100;
+const PORTION_MS = 20;
+
+async function servingNode({ nodes }: Cluster, clientId: string): Promise<Node> {
+  for (const node of nodes) if ((await node.mqttClients()).includes(clientId)) return node;
+  throw new Error(`no node serves ${clientId}`);
+}
 
 const mixture = ['L3', 'L1', 'L3', 'L2', 'L3', 'L0'] as const;
 const draft = (index: number, lane: Lane = mixture[index] ?? 'L3'): Draft => ({
@@ -143,6 +151,7 @@ export const clusterNode: Trial = {
         done += some;
       }
     };
+    await until(async () => ({ done: uplink.status().state === 'online', progress: 0 }), STANDSTILL_MS);
     const began = performance.now();
     const appending = append(total);
     // In the middle: some of it is there, some on its way, some not yet sent or not yet written.

@@ -48,14 +48,20 @@ export interface Fault {
 }
 
 const PLACES = { write: 1, flush: 2, create: 4, entry: 8 } as const;
-/** struct control of disk.c: error, mask, pass, sync_delay, struck, syncs. */
-const FIELDS = 6;
+/** struct control of disk.c: error, mask, pass, sync_delay, struck, syncs, limited, unused; room and total of 8 bytes. */
+const BYTES = 48;
 const COMMANDED = 4;
+const LIMITED_AT = 24;
+const ROOM_AT = 32;
 
 export interface FaultyDisk extends Disposable {
   /** For the child, or the whole tree of processes, that is to have this disk. */
   readonly environment: Readonly<Record<string, string>>;
   set(fault: Fault): void;
+  /** Files below the root may grow by so many bytes in all from now on; whoever asks is told so, of a disk of `total`. */
+  limit(room: number, total: number): void;
+  /** Bytes by which files may still grow. */
+  room(): number;
   /** Operations refused so far. */
   struck(): number;
   /** Flushes asked for so far. */
@@ -68,7 +74,7 @@ export function faultyDisk(root: string): FaultyDisk {
   const folder = mkdtempSync(join(tmpdir(), 'gh-disk-'));
   const path = join(folder, 'control');
   const file = openSync(path, 'w+');
-  writeSync(file, Buffer.alloc(FIELDS * 4), 0, FIELDS * 4, 0);
+  writeSync(file, Buffer.alloc(BYTES), 0, BYTES, 0);
   const field = (index: number) => {
     const bytes = Buffer.alloc(4);
     readSync(file, bytes, 0, 4, index * 4);
@@ -88,6 +94,18 @@ export function faultyDisk(root: string): FaultyDisk {
       writeSync(file, Buffer.alloc(4), 0, 4, 0);
       writeSync(file, bytes, 4, (COMMANDED - 1) * 4, 4);
       writeSync(file, bytes, 0, 4, 0);
+    },
+    limit(room, total) {
+      const bytes = Buffer.alloc(16);
+      bytes.writeBigInt64LE(BigInt(room), 0);
+      bytes.writeBigInt64LE(BigInt(total), 8);
+      writeSync(file, bytes, 0, 16, ROOM_AT);
+      writeSync(file, Uint8Array.of(1), 0, 1, LIMITED_AT);
+    },
+    room() {
+      const bytes = Buffer.alloc(8);
+      readSync(file, bytes, 0, 8, ROOM_AT);
+      return Number(bytes.readBigInt64LE());
     },
     struck: () => field(4),
     flushes: () => field(5),

@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,6 +40,10 @@ struct control {
   uint32_t sync_delay; /* ms added to every flush */
   uint32_t struck;     /* written here: operations that failed */
   uint32_t syncs;      /* written here: flushes asked for */
+  uint32_t limited;    /* the disk has only so much room: */
+  uint32_t unused;
+  int64_t room;        /* bytes by which files may still grow; kept up here */
+  int64_t total;       /* bytes of the whole disk, for those who ask */
 };
 
 /* Before path and data of each step. Of a flush, offset joins its two ends and length tells a folder (1). */
@@ -129,10 +134,31 @@ static int strikes(const char *path, uint32_t where) {
   return 1;
 }
 
+/* Takes room for a file that grows, or gives it back. Nonzero: there is none, errno is set. */
+static int no_room(const char *path, int64_t bytes) {
+  if (!path || !control || !control->limited || !bytes) return 0;
+  if (__atomic_sub_fetch(&control->room, bytes, __ATOMIC_SEQ_CST) >= 0 || bytes < 0) return 0;
+  __atomic_add_fetch(&control->room, bytes, __ATOMIC_SEQ_CST);
+  __atomic_add_fetch(&control->struck, 1, __ATOMIC_SEQ_CST);
+  errno = ENOSPC;
+  return 1;
+}
+static int64_t size_of(const char *path) {
+  struct stat s;
+  return control && control->limited && !stat(path, &s) ? s.st_size : 0;
+}
+static int64_t growth(int fd, const struct iovec *parts, int count, off_t at, int positioned) {
+  struct stat s;
+  if (!control || !control->limited || fstat(fd, &s)) return 0;
+  if (!positioned) at = fcntl(fd, F_GETFL) & O_APPEND ? s.st_size : lseek(fd, 0, SEEK_CUR);
+  for (int i = 0; i < count; i++) at += parts[i].iov_len;
+  return at > s.st_size ? at - s.st_size : 0;
+}
+
 static ssize_t put(int fd, const struct iovec *parts, int count, off_t at, int positioned) {
   char buffer[PATH_MAX];
   const char *path = of_fd(fd, buffer);
-  if (strikes(path, AT_WRITE)) return -1;
+  if (strikes(path, AT_WRITE) || (path && no_room(path, growth(fd, parts, count, at, positioned)))) return -1;
   if (!path || trace < 0 || is_shm(path))
     return positioned ? syscall(SYS_pwritev, fd, parts, count, at, 0) : syscall(SYS_writev, fd, parts, count);
   pthread_mutex_lock(&order);
@@ -171,6 +197,8 @@ int ftruncate64(int fd, off64_t length) {
   char buffer[PATH_MAX];
   const char *path = of_fd(fd, buffer);
   if (strikes(path, AT_WRITE)) return -1;
+  struct stat before;
+  if (path && !fstat(fd, &before) && before.st_size > length) no_room(path, length - before.st_size);
   if (!path || trace < 0 || is_shm(path)) return syscall(SYS_ftruncate, fd, length);
   pthread_mutex_lock(&order);
   int result = syscall(SYS_ftruncate, fd, length), kept = errno;
@@ -217,6 +245,7 @@ static int opened(int folder, const char *name, int flags, mode_t mode) {
   /* A full disk still opens what exists; a read-only one opens nothing for writing. */
   int strict = control && control->error == EROFS;
   if (path && (flags & O_ACCMODE) != O_RDONLY && (strict || (changes && !existed)) && strikes(path, AT_CREATE)) return -1;
+  if (existed && (flags & O_TRUNC)) no_room(path, -size_of(name));
   if (!changes || trace < 0 || is_shm(path)) return syscall(SYS_openat, folder, name, flags, mode);
   pthread_mutex_lock(&order);
   int fd = syscall(SYS_openat, folder, name, flags, mode), kept = errno;
@@ -240,6 +269,7 @@ int rename(const char *from, const char *to) {
   char a[PATH_MAX], b[PATH_MAX];
   const char *old = of_path(from, a), *new = of_path(to, b);
   if (strikes(new, AT_ENTRY)) return -1;
+  no_room(new, -size_of(to));
   if (!old || !new || trace < 0) return NEXT(rename)(from, to);
   pthread_mutex_lock(&order);
   int result = NEXT(rename)(from, to), kept = errno;
@@ -250,6 +280,7 @@ int rename(const char *from, const char *to) {
 }
 static int removed(const char *name, const char *path, int (*real)(const char *)) {
   if (strikes(path, AT_ENTRY)) return -1;
+  no_room(path, -size_of(name));
   if (!path || trace < 0 || is_shm(path)) return real(name);
   pthread_mutex_lock(&order);
   int result = real(name), kept = errno;
@@ -272,5 +303,16 @@ int mkdir(const char *name, mode_t mode) {
   if (!result) note(OP_MKDIR, path, 0, 0, 0, 0);
   pthread_mutex_unlock(&order);
   errno = kept;
+  return result;
+}
+
+int statfs64(const char *name, struct statfs64 *found) {
+  char buffer[PATH_MAX], real[PATH_MAX];
+  int result = NEXT(statfs64)(name, found);
+  if (result || !control || !control->limited || !realpath(name, real) || !(below(real) || of_path(name, buffer))) return result;
+  int64_t room = control->room;
+  found->f_bsize = found->f_frsize = 4096;
+  found->f_blocks = control->total / 4096;
+  found->f_bfree = found->f_bavail = (room > 0 ? room : 0) / 4096;
   return result;
 }
