@@ -4,7 +4,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { statfsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Clock, every } from '../clock.ts';
 import { formatPosition } from '../contracts/record.ts';
 import { GatehouseError, reasonOf } from '../errors.ts';
@@ -39,6 +41,7 @@ const FIRST_LOOK_MS = 2 * 60_000;
 const KEEP = 7;
 /** Part of the partition that seven archives may take. */
 const SHARE = 0.1;
+const FLUSH_EVERY_MS = 50;
 const SPARE_BYTES = 256 << 20;
 const MAX_FULL = 4 * 2 ** 30;
 
@@ -70,7 +73,7 @@ export function createBackups(options: BackupOptions): Backups {
     const copy = join(folderOf(directory), `copy-${randomUUID()}.db`);
     const head = formatPosition(journal.head());
     const created = clock.now();
-    if (kind === 'full') await journal.chore('backup', copy);
+    if (kind === 'full') await copyFlushed(copy);
     const name = freeName(directory, created);
     const out = join(folderOf(directory), name);
     const about = { version, gateway: journal.gateway, head, created, kind, origin };
@@ -92,6 +95,24 @@ export function createBackups(options: BackupOptions): Backups {
     });
     tidyShelf(directory, KEEP); // by place in the journal, so no clock can make it remove the wrong one (T5)
     return made;
+  }
+
+  /** SQLite flushes the copy at its end, on the thread that commits: what is on the disk by then does not hold it up. */
+  async function copyFlushed(copy: string): Promise<void> {
+    const handle = await open(copy, 'a', 0o600);
+    try {
+      let copying = true;
+      const copied = journal.chore('backup', copy).finally(() => {
+        copying = false;
+      });
+      while (copying) {
+        await Promise.race([copied, pause(FLUSH_EVERY_MS)]);
+        await handle.datasync();
+      }
+      await copied;
+    } finally {
+      await handle.close();
+    }
   }
 
   function run(kind: Kind, origin: Header['origin'], wish: Wish, actor: string): Promise<Shelved> {

@@ -3,7 +3,7 @@
  * side; writer.ts commits. `append` resolves only after COMMIT with synchronous=FULL (reliability.md R1).
  */
 import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import type { Clock } from '../clock.ts';
@@ -20,8 +20,9 @@ import {
 import { GatehouseError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ChoreArgument, ChoreName, ChoreResult } from './chores.ts';
-import { EPOCH_TOLD, epochDraft, establish, type Start } from './identity.ts';
+import { EPOCH_TOLD, epochDraft, establish, type Start, writeDurably } from './identity.ts';
 import { createIndexing, type Indexing } from './indexing.ts';
+import { damageMark } from './inspect.ts';
 import { createReader, pageLimit, type RecordQuery, type StoredRow, toRecord } from './query.ts';
 import { createRecent, pageOf } from './recent.ts';
 import { journalSchema, PAGE_BYTES, positionNumber, seqOf } from './schema.ts';
@@ -348,6 +349,7 @@ export class Journal implements AsyncDisposable {
   #refuseBatch(batch: readonly Queued[], reason: string, code: string): void {
     const full = code === 'SQLITE_FULL';
     if (full) this.#onFull?.();
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) this.#beginAnew(reason);
     const again = full ? batch.filter((entry) => entry.vital && !entry.retried) : [];
     const error = new GatehouseError(full ? 'journal.full' : 'journal.write', reason, { detail: { sqlite: code } });
     for (const entry of batch) if (!again.includes(entry)) entry.reject(error);
@@ -356,6 +358,14 @@ export class Journal implements AsyncDisposable {
       this.#queuedRows += entry.unit.rows.length;
     }
     this.#queue = [...again, ...this.#queue];
+  }
+
+  /** A database found damaged while it is written takes nothing any more: the next start puts it aside and goes on. */
+  #beginAnew(fault: string): void {
+    writeDurably(damageMark(dirname(this.db.name)), fault);
+    setImmediate(() => {
+      throw new GatehouseError('journal.write', `The database is damaged: ${fault}`); // ends the process (V5)
+    });
   }
 
   #accept(entry: Queued, result: number | { refused: string } | undefined): JournalRecord[] {
