@@ -7,9 +7,9 @@ import { setPriority } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import Database from 'better-sqlite3';
-import { BLOCK, lastOf, TERM_ROWS, type TermRow, termsOf, type Write } from './postings.ts';
+import { BLOCK, GRAMS, GRAMS_AND_LONG, lastOf, TERM_ROWS, type TermRow, termsOf, type Write } from './postings.ts';
 import { createSearch } from './search.ts';
-import { createGrams } from './text-index.ts';
+import { createGrams, LONG } from './text-index.ts';
 
 export interface IndexWorkerData {
   readonly file: string;
@@ -84,7 +84,9 @@ function runIndexer(port: NonNullable<typeof parentPort>, { file }: IndexWorkerD
   async function grams(block: number): Promise<boolean> {
     const found = createGrams();
     for (const { pos, data } of textRows.iterate(block * BLOCK, lastOf(block))) found.add(pos, data);
-    return put('gram', block, found.encoded(), { sql: 'UPDATE block SET grams = 1 WHERE block = ?', params: [block] });
+    const encoded = found.encoded();
+    const state = encoded.some(([gram]) => gram === LONG) ? GRAMS_AND_LONG : GRAMS;
+    return put('gram', block, encoded, { sql: 'UPDATE block SET grams = ? WHERE block = ?', params: [state, block] });
   }
 
   async function put(

@@ -39,9 +39,12 @@ export interface BlockRow {
   /** Smallest and largest time of receipt, ms UTC. */
   readonly low: number;
   readonly high: number;
-  /** 1: the texts are indexed too. */
+  /** 0 until the texts are indexed too. */
   readonly grams: number;
 }
+/** Values of `grams`: whether a record of the block has more text than is indexed. */
+export const GRAMS = 1;
+export const GRAMS_AND_LONG = 2;
 
 export interface Write {
   readonly sql: string;

@@ -11,6 +11,7 @@ import {
   type BlockRow,
   blockOf,
   countBits,
+  GRAMS_AND_LONG,
   keepCommon,
   lastOf,
   noBits,
@@ -61,7 +62,8 @@ interface Span {
 type Condition = readonly string[];
 interface Plan {
   readonly conditions: readonly Condition[];
-  readonly grams: Grams | undefined;
+  /** Fewer of the pairs once it is known which are rare. */
+  grams: Grams | undefined;
   readonly where: string;
   readonly params: readonly unknown[];
   /** Folded; undefined: no text asked for. */
@@ -152,8 +154,10 @@ export function createSearch<Row extends Found & { data: string }>(
     }
     if (plan.grams) {
       const { pairs, range } = plan.grams;
-      const blocks = rows.filter(({ block, grams }) => grams === 1 && found.has(block)).map(({ block }) => block);
-      const grams = placesIn<number>('gram', 'gram', blocks, { values: [LONG, ...pairs], range });
+      const indexed = rows.filter(({ block, grams }) => grams > 0 && found.has(block));
+      const blocks = indexed.map(({ block }) => block);
+      const marks = indexed.some(({ grams }) => grams === GRAMS_AND_LONG) ? [LONG] : [];
+      const grams = placesIn<number>('gram', 'gram', blocks, { values: [...marks, ...pairs], range });
       for (const block of blocks) {
         const sets = grams.get(block) ?? new Map<number, Uint8Array>();
         const long = sets.get(LONG) ?? [];
@@ -162,6 +166,7 @@ export function createSearch<Row extends Found & { data: string }>(
         if (bits) found.set(block, bits);
         else found.delete(block);
       }
+      if (blocks.length > 0) plan.grams = { pairs: rarest(pairs, [...grams.values()]), range };
     }
     return found;
   }
@@ -350,6 +355,20 @@ const NOTHING: Plan = {
   from: Number.POSITIVE_INFINITY,
   to: Number.NEGATIVE_INFINITY,
 };
+
+/** As many of the pairs as leave about one place of a block by chance; the record itself decides in the end. */
+function rarest(pairs: readonly number[], blocks: readonly ReadonlyMap<number, Uint8Array>[]): readonly number[] {
+  if (pairs.length < 3) return pairs;
+  const share = (pair: number) =>
+    blocks.reduce((sum, sets) => sum + (sets.get(pair)?.length ?? 0), 0) / ((blocks.length || 1) * BLOCK);
+  const shares = pairs.map((pair) => ({ pair, share: share(pair) })).sort((a, b) => a.share - b.share);
+  let left = BLOCK;
+  const enough = shares.findIndex((one) => {
+    left *= one.share;
+    return left < 1;
+  });
+  return enough < 0 ? pairs : shares.slice(0, Math.max(2, enough + 1)).map(({ pair }) => pair);
+}
 
 const scratch = noBits();
 
