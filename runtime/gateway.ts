@@ -14,7 +14,7 @@ import { createServer, tlsFor } from './api/server.ts';
 import { newestDatabase } from './backup/recover.ts';
 import { type Broker, startBroker } from './broker.ts';
 import { systemClock } from './clock.ts';
-import { watchClock } from './clock-quality.ts';
+import { type ClockQuality, watchClock } from './clock-quality.ts';
 import { schema as commandSchema, Dispatcher } from './commands/dispatcher.ts';
 import { type Config, isLoopback } from './config.ts';
 import type { Draft } from './contracts/record.ts';
@@ -32,13 +32,19 @@ import { registerEditor } from './flows/editor-proxy.ts';
 import { type Flows, startFlows } from './flows/supervisor.ts';
 import { Journal } from './journal/journal.ts';
 import { lockDirectory } from './journal/lock.ts';
+import { markRemoved } from './journal/postings.ts';
 import { createLog, type Log } from './log.ts';
 import { createOutputs } from './outputs.ts';
 import { createRules, schema as ruleSchema } from './rules/rules.ts';
+import { reportTo } from './storage/alarms.ts';
+import { schema as storageSchema } from './storage/schema.ts';
+import { settingsFrom } from './storage/settings.ts';
+import { type Storage, watchSpace } from './storage/space.ts';
 import { startUpkeep } from './upkeep.ts';
 import { uplinkAlarms } from './uplink/mqtt.ts';
 import { schema as replaySchema } from './uplink/replay-store.ts';
-import { openUplinks, type Uplinks } from './uplink/uplinks.ts';
+import { sentLanes } from './uplink/sender.ts';
+import { FIXED_UPLINK, openUplinks, type Uplinks } from './uplink/uplinks.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -219,6 +225,23 @@ function startUplinks({ config, inventory, journal, alarms, log }: UplinkParts):
   });
 }
 
+function startStorage({ config, inventory, journal, alarms, log }: UplinkParts, clockQuality: ClockQuality['quality']) {
+  return watchSpace({
+    journal,
+    directory: config.dataDir,
+    clock: systemClock,
+    log: log.child({ part: 'storage' }),
+    settings: () => settingsFrom(),
+    targets: () => [
+      ...(inventory.site().uplinks ?? []).map(({ id, filter }) => ({ id, lanes: filter?.lanes ?? sentLanes })),
+      ...(config.uplink === undefined ? [] : [{ id: FIXED_UPLINK, lanes: sentLanes }]),
+    ],
+    clockQuality,
+    report: reportTo(alarms),
+    alsoRemove: (first, last) => [markRemoved(first, last)],
+  });
+}
+
 interface FlowParts {
   readonly config: Config;
   readonly journal: Journal;
@@ -286,13 +309,18 @@ export async function startGateway(config: Config, say: (text: string) => void):
   try {
     const quality = watchClock(clock, (delta) => void journal.append(stepped(delta)));
     onStop(() => quality.stop());
+    let storage: Storage | undefined;
     const journal = await Journal.open({
       directory: config.dataDir,
       clock,
       log,
       clockQuality: quality.quality,
       configCopy: () => newestDatabase(config.dataDir, log),
-      schema: [alarmSchema, ruleSchema, commandSchema, inventorySchema, repeatSchema, authSchema, replaySchema],
+      schema: [
+        ...[alarmSchema, ruleSchema, commandSchema, inventorySchema, repeatSchema, authSchema, replaySchema],
+        storageSchema,
+      ],
+      onFull: () => storage?.onFull(),
     });
     stack.use(journal);
 
@@ -301,6 +329,8 @@ export async function startGateway(config: Config, say: (text: string) => void):
     const alarms = createAlarms({ journal, clock });
     onStop(() => alarms.stop());
     await tellRecovery(journal, alarms);
+    storage = startStorage({ config, inventory, journal, alarms, log }, quality.quality);
+    onStop(() => storage?.[Symbol.asyncDispose]());
     const upkeep = await startUpkeep({
       ...{ directory: config.dataDir, journal, alarms, clock, clockQuality: quality.quality, log, version },
     });
@@ -353,6 +383,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
       uplinks: () => uplinks?.statuses() ?? [],
       uplinkControl: () => uplinks,
       backups: () => upkeep.backups,
+      storage: () => storage,
       demo: () => compound && demoPort(compound),
       editor: (app) => registerEditor(app, { flows: () => flows, journal }),
       clockQuality: quality.quality,

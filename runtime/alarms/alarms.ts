@@ -7,7 +7,18 @@ import type { Draft } from '../contracts/record.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Journal, Unit, Write } from '../journal/journal.ts';
 import { uuidv7 } from '../journal/uuid.ts';
-import { type Action, type Actor, act, goAway, isOpen, raiseAgain, type Step, unshelve } from './lifecycle.ts';
+import {
+  type Action,
+  type Actor,
+  act,
+  goAway,
+  growWorse,
+  isOpen,
+  raiseAgain,
+  type Step,
+  unshelve,
+  type Weight,
+} from './lifecycle.ts';
 
 export const schema = `
 CREATE TABLE IF NOT EXISTS alarm (
@@ -33,6 +44,8 @@ export interface RaiseInput extends Subject {
   readonly data?: object;
   readonly cause?: string;
   readonly actor: string;
+  /** How serious it is this time, where that is not the same every time; default: as the contract says. */
+  readonly weight?: Weight;
 }
 
 export interface Alarms {
@@ -103,7 +116,8 @@ export function createAlarms({ journal, clock }: { journal: Journal; clock: Cloc
     const now = clock.now();
     const known = standing(input.device, input.kind);
     if (known) {
-      const step = raiseAgain(known, now, input.cause);
+      const step =
+        raiseAgain(known, now, input.cause) ?? (input.weight ? growWorse(known, input.weight, now) : undefined);
       return step ? plan(step, input.actor, input.cause, input.data) : {};
     }
     const kind = alarmKindOf(scenarioOf(input.scenario), input.kind);
@@ -115,6 +129,7 @@ export function createAlarms({ journal, clock }: { journal: Journal; clock: Cloc
       zone: input.zone,
       priority: kind.priority,
       severity: kind.severity,
+      ...input.weight,
       process: 'ACTIVE_UNACK',
       handling: 'waiting',
       raisedAt: now,

@@ -19,6 +19,8 @@ export interface Actor {
   readonly role: Role;
 }
 
+export type Weight = Pick<AlarmView, 'priority' | 'severity'>;
+
 const MINUTE = 60_000;
 /** Longest shelving in minutes by priority; P1 never (ux.md 5). */
 const SHELVE_MINUTES: Readonly<Record<number, number>> = { 1: 0, 2: 30, 3: 480, 4: 480 };
@@ -48,6 +50,16 @@ export function raiseAgain(view: AlarmView, now: number, cause: string | undefin
       count: view.count + 1,
       ...(cause === undefined ? {} : { cause }),
     },
+  };
+}
+
+/** What holds already has become more serious: somebody has to look again. */
+export function growWorse(view: AlarmView, weight: Weight, now: number): Step | undefined {
+  if (weight.priority >= view.priority) return undefined;
+  const { ackedBy: _by, ackedAt: _at, shelvedUntil: _until, ...rest } = view;
+  return {
+    change: 'repeated',
+    view: { ...rest, ...weight, process: 'ACTIVE_UNACK', handling: 'waiting', changedAt: now, count: view.count + 1 },
   };
 }
 

@@ -84,6 +84,7 @@ export function createMetrics(parts: Parts, streams: { count(): number }): Metri
       samples: (parts.uplinks?.() ?? []).map(({ id, backlog }) => [{ uplink: id }, backlog]),
     },
     gh_outbox_age_seconds: { type: 'gauge', help: 'Age of the oldest of them', samples: outboxAge(parts, clock) },
+    ...storageFamilies(parts, clock),
     gh_flows_running: {
       type: 'gauge',
       help: 'Flows run',
@@ -139,6 +140,68 @@ const outboxAge = ({ uplinks }: Parts, clock: Clock): Family['samples'] =>
   (uplinks?.() ?? []).flatMap(({ id, oldestAt }) =>
     oldestAt === undefined ? [] : [[{ uplink: id }, Math.max(0, clock.now() - oldestAt) / 1000] as const],
   );
+
+const gauge = (help: string, samples: Family['samples']): Family => ({ type: 'gauge', help, samples });
+const counter = (help: string, samples: Family['samples']): Family => ({ type: 'counter', help, samples });
+
+/** Fill, backlog and losses (reliability.md B6). */
+function storageFamilies({ storage }: Parts, clock: Clock): Readonly<Record<string, Family>> {
+  const view = storage?.()?.view();
+  if (!view) return {};
+  const { lanes, targets } = view;
+  return {
+    gh_storage_fill_ratio: gauge('Part of the room for the database that is used', [[{}, view.fill]]),
+    gh_storage_bytes: gauge('Bytes of the database and of the room for it', [
+      [{ kind: 'used' }, view.usedBytes],
+      [{ kind: 'free' }, view.freeBytes],
+      [{ kind: 'wal' }, view.walBytes],
+      [{ kind: 'cap' }, view.capBytes],
+      [{ kind: 'room' }, view.roomBytes],
+    ]),
+    gh_storage_removing: gauge(
+      'Removals due at this fill',
+      (['L4', 'thin', 'L3', 'rollup', 'L2', 'L1'] as const).map((what) => [
+        { what },
+        view.removing.includes(what) ? 1 : 0,
+      ]),
+    ),
+    gh_storage_ballast: gauge('The reserve of urgent records is there', [[{}, view.ballast ? 1 : 0]]),
+    gh_storage_records: gauge(
+      'Records kept',
+      lanes.map(({ lane, rows }) => [{ lane }, rows]),
+    ),
+    gh_storage_refused: gauge(
+      'Input of the lane is refused',
+      lanes.map(({ lane, refused }) => [{ lane }, refused ? 1 : 0]),
+    ),
+    gh_dropped_total: counter(
+      'Records removed, by why',
+      lanes.flatMap(({ lane, dropped }) =>
+        Object.entries(dropped).map(([reason, rows]) => [{ lane, reason }, rows] as const),
+      ),
+    ),
+    gh_dropped_undelivered_total: counter(
+      'Records removed before a platform had them',
+      targets.map(({ id, lane, dropped }) => [{ uplink: id, lane }, dropped]),
+    ),
+    gh_backlog_records: gauge(
+      'Records a platform has not acknowledged, by lane',
+      targets.map(({ id, lane, backlog }) => [{ uplink: id, lane }, backlog]),
+    ),
+    gh_backlog_age_seconds: gauge(
+      'Age of the oldest of them',
+      targets.flatMap(({ id, lane, oldestAt }) =>
+        oldestAt === undefined ? [] : [[{ uplink: id, lane }, Math.max(0, clock.now() - oldestAt) / 1000] as const],
+      ),
+    ),
+    gh_outage_seconds: gauge(
+      'An outage may last so long before an undelivered record of the lane is dropped',
+      lanes.flatMap(({ lane, outageSeconds }) =>
+        outageSeconds === undefined ? [] : [[{ lane }, outageSeconds] as const],
+      ),
+    ),
+  };
+}
 
 function familyText([name, { type, help, samples }]: [string, Family]): string {
   const lines = samples.map(([labels, value, suffix = '']) => `${name}${suffix}${labelText(labels)} ${value}\n`);

@@ -6,7 +6,17 @@ import type { Alarms } from '../alarms/alarms.ts';
 import type { Clock } from '../clock.ts';
 import type { Dispatcher } from '../commands/dispatcher.ts';
 import type { Config } from '../config.ts';
-import type { AccessDecision, AccessQuestion, ReplayView, Status, Uplink, UplinkView } from '../contracts/api.ts';
+import type {
+  AccessDecision,
+  AccessQuestion,
+  PointHistory,
+  ReplayView,
+  Status,
+  StorageView,
+  Uplink,
+  UplinkView,
+} from '../contracts/api.ts';
+import type { Position } from '../contracts/record.ts';
 import type { DeviceHost } from '../devices/host.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -107,6 +117,16 @@ export interface BackupsPort {
   /** @throws GatehouseError `backup.not_found` */
   file(name: string): { path: string; bytes: number };
 }
+export interface StoragePort {
+  view(): StorageView;
+  history(query: {
+    readonly device: string;
+    readonly name: string;
+    readonly from: number;
+    readonly to: number;
+    readonly after?: Position;
+  }): Promise<PointHistory>;
+}
 export interface DemoPort {
   /** Makes simulated devices do something over their real protocol. @throws GatehouseError `http.invalid` */
   play(action: DemoAction, body: { readonly plate?: string }): Promise<void>;
@@ -138,6 +158,7 @@ export interface Parts {
   readonly uplinks?: () => Status['uplinks'];
   readonly uplinkControl?: () => UplinkPort | undefined;
   readonly backups?: () => BackupsPort | undefined;
+  readonly storage?: () => StoragePort | undefined;
   readonly demo?: () => DemoPort | undefined;
   /** Mounts the Node-RED editor; every route it adds is for installers and administrators, in maintenance mode. */
   readonly editor?: (app: App) => Promise<void> | void;

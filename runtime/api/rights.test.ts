@@ -56,6 +56,8 @@ const table: readonly Row[] = [
   ['GET', '/api/v1/records', everybody],
   ['GET', '/api/v1/records/none/chain', everybody],
   ['GET', '/api/v1/records/export?format=csv', ['guard', 'shift-leader', 'platform', 'auditor', 'admin']],
+  ['GET', '/api/v1/storage', everybody],
+  ['GET', '/api/v1/points/history?device=station&name=pm25', everybody],
   ['POST', '/api/v1/events', ['flow'], {}],
   ['GET', '/api/v1/maintenance', everybody],
   ['POST', '/api/v1/maintenance', ['installer', 'admin'], {}],

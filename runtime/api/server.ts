@@ -28,6 +28,7 @@ import { recordRoutes } from './routes/records.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
 import { healthRoutes, statusRoutes } from './routes/status.ts';
+import { storageRoutes } from './routes/storage.ts';
 import { streamRoutes } from './routes/stream.ts';
 import { uplinkRoutes } from './routes/uplinks.ts';
 import { userRoutes } from './routes/users.ts';
@@ -159,6 +160,7 @@ async function createApp(parts: Parts, limits: Limits) {
       commandRoutes(api, context);
       alarmRoutes(api, context);
       recordRoutes(api, context);
+      storageRoutes(api, context);
       streamRoutes(api, context, streams);
       eventRoutes(api, context);
       uplinkRoutes(api, context);

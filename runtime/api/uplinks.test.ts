@@ -32,7 +32,8 @@ afterEach(async () => {
   uplinks = undefined;
   await gateway[Symbol.asyncDispose]();
 });
-const put = (body: object & { id: string }) => gateway.call('PUT', `${BASE}/${body.id}`, { as: 'admin', body });
+const put = (body: { readonly id: string; readonly [key: string]: unknown }) =>
+  gateway.call('PUT', `${BASE}/${body.id}`, { as: 'admin', body });
 const list = async (as: 'admin' | 'installer' | 'auditor' | 'platform' = 'admin') =>
   (await gateway.call('GET', BASE, { as })).json<UplinkView[]>();
 const passage: Draft = {

@@ -351,6 +351,85 @@ export const uplinkView = Type.Object(
 );
 export type UplinkView = Static<typeof uplinkView>;
 
+const amount = (description: string) => Type.Integer({ minimum: 0, description });
+const laneField = Type.Enum(lanes);
+export const storageView = Type.Object(
+  {
+    usedBytes: amount('of the database, without what is free inside it'),
+    freeBytes: amount('inside the file and free'),
+    walBytes: amount('write-ahead log'),
+    capBytes: amount('the database may grow to it'),
+    roomBytes: amount('the cap, or less where the partition has less'),
+    partition: Type.Object({ totalBytes: amount('of the data partition'), freeBytes: amount('of the data partition') }),
+    fill: Type.Number({ description: 'used of room, 0 to 1' }),
+    removing: Type.Array(Type.Enum(['L4', 'thin', 'L3', 'rollup', 'L2', 'L1']), {
+      description: 'removals that are due at this fill',
+    }),
+    ballast: Type.Boolean({ description: 'the reserve of urgent records is there' }),
+    lanes: Type.Array(
+      Type.Object({
+        lane: laneField,
+        rows: amount('records kept'),
+        bytes: amount('about, with indexes'),
+        bytesPerRecord: amount('about, with indexes'),
+        perDay: amount('records that come in a day, measured over the last one'),
+        refused: Type.Boolean({ description: 'input is answered 507 now' }),
+        dropped: Type.Object({
+          thinned: amount('readings of which every tenth stayed'),
+          space: amount('removed for want of room'),
+          retention: amount('removed as kept long enough'),
+        }),
+        outageSeconds: Type.Optional(
+          amount('an outage may last so long before an undelivered record is dropped; absent: ten years and more'),
+        ),
+      }),
+    ),
+    targets: Type.Array(
+      Type.Object({
+        id: Type.String({ description: 'uplink' }),
+        lane: laneField,
+        backlog: amount('records it has not acknowledged'),
+        oldestAt: Type.Optional(Type.Integer({ description: 'receipt of the oldest of them' })),
+        dropped: amount('removed before it had them'),
+      }),
+    ),
+    retention: Type.Object({
+      lastRun: Type.Optional(Type.Integer()),
+      held: Type.Boolean({ description: 'nothing is removed by age, as the clock is not trusted' }),
+    }),
+  },
+  { title: 'Storage' },
+);
+export type StorageView = Static<typeof storageView>;
+
+export const pointHistory = Type.Object(
+  {
+    raw: Type.Array(
+      Type.Object({
+        at: Type.Integer({ description: 'device time' }),
+        received: Type.Integer({ description: 'gateway time' }),
+        value: scalar,
+        quality: journalRecord.properties.quality,
+      }),
+      { description: 'readings as they came, oldest first' },
+    ),
+    hourly: Type.Array(
+      Type.Object({
+        hour: Type.Integer({ description: 'when it begins' }),
+        count: amount('readings'),
+        low: Type.Optional(Type.Number()),
+        mean: Type.Optional(Type.Number()),
+        high: Type.Optional(Type.Number()),
+        last: scalar,
+      }),
+      { description: 'hours of which no reading is left' },
+    ),
+    next: Type.Optional(Type.String({ description: 'pass as after=; absent: that was all' })),
+  },
+  { title: 'PointHistory' },
+);
+export type PointHistory = Static<typeof pointHistory>;
+
 export const status = Type.Object(
   {
     gateway: Type.String(),
@@ -369,6 +448,14 @@ export const status = Type.Object(
       editorUntil: Type.Optional(Type.Integer({ description: 'maintenance mode ends' })),
     }),
     uplinks: Type.Array(Type.Object(uplinkState)),
+    storage: Type.Optional(
+      Type.Object({
+        fill: storageView.properties.fill,
+        ballast: storageView.properties.ballast,
+        refused: Type.Array(laneField, { description: 'lanes whose input is answered 507 now' }),
+        outageSeconds: Type.Optional(amount('an outage may last so long before the first undelivered record goes')),
+      }),
+    ),
   },
   { title: 'Status' },
 );

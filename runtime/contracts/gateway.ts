@@ -87,6 +87,26 @@ export const gatewayScenario = defineScenario({
       },
       steps: [operator],
     },
+    storageFull: {
+      words: { zh: '存储空间不足', en: 'Storage is filling up' },
+      severity: 'minor',
+      priority: 3,
+      hint: {
+        zh: '旧数据按优先级删除，火警等紧急记录始终保留',
+        en: 'Old data goes by priority; urgent records such as fire alarms always stay',
+      },
+      steps: [{ zh: '检查平台连接和磁盘空间', en: 'Check the line to the platform and the disk' }, operator],
+    },
+    walLarge: {
+      words: { zh: '数据库日志过大', en: 'Write-ahead log is too large' },
+      severity: 'minor',
+      priority: 3,
+      hint: {
+        zh: '磁盘过慢，或有程序长时间占用数据库',
+        en: 'The disk is too slow, or a program holds the database open',
+      },
+      steps: [operator],
+    },
     siteRejected: {
       words: { zh: '站点配置未生效', en: 'Site file rejected' },
       severity: 'minor',

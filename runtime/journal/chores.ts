@@ -3,6 +3,7 @@
  * that no commit waits for it.
  */
 import type Database from 'better-sqlite3';
+import { PAGE_BYTES } from './schema.ts';
 
 /** Pages of 4 KiB copied between two looks at the queue: about a millisecond. */
 const BACKUP_STEP_PAGES = 128;
@@ -17,6 +18,10 @@ export const chores = {
   /** Moves the whole WAL into the database, as far as readers let it. */
   checkpoint(db: Database.Database): void {
     db.pragma('wal_checkpoint(TRUNCATE)');
+  },
+  /** The file grows no further than to so many bytes from now on, or stays where it is (reliability.md B1). */
+  limit(db: Database.Database, bytes: number): void {
+    db.pragma(`max_page_count = ${Math.max(1, Math.floor(bytes / PAGE_BYTES))}`);
   },
   /** A consistent copy. On this connection records that come meanwhile reach the copy too and never start it again. */
   async backup(db: Database.Database, file: string): Promise<void> {

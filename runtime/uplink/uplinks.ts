@@ -59,7 +59,8 @@ interface Running extends Spec {
   readonly raised: Set<UplinkAlarm['kind']>;
 }
 
-const FIXED = 'default';
+/** The uplink named at the start. */
+export const FIXED_UPLINK = 'default';
 
 export function openUplinks(options: UplinksOptions): Uplinks {
   const { inventory, journal, log } = options;
@@ -69,7 +70,7 @@ export function openUplinks(options: UplinksOptions): Uplinks {
   function wanted(): Map<string, Spec> {
     const { id: site, uplinks = [] } = inventory.site();
     const specs = new Map(uplinks.map((entry) => [entry.id, { entry, site }]));
-    if (options.fixed !== undefined) specs.set(FIXED, { entry: { id: FIXED, url: options.fixed }, site });
+    if (options.fixed !== undefined) specs.set(FIXED_UPLINK, { entry: { id: FIXED_UPLINK, url: options.fixed }, site });
     return specs;
   }
 
@@ -156,7 +157,7 @@ export function openUplinks(options: UplinksOptions): Uplinks {
         ...entry,
         ...uplink.status(),
         url: withoutPassword(entry.url),
-        fixed: entry.id === FIXED && options.fixed !== undefined,
+        fixed: entry.id === FIXED_UPLINK && options.fixed !== undefined,
         replays: uplink.replays(),
       })),
     async replay(id, stretch, actor) {
@@ -165,8 +166,8 @@ export function openUplinks(options: UplinksOptions): Uplinks {
       return one.uplink.replay({ ...stretch, id: uuidv7(options.clock.now()) }, actor);
     },
     check(entry) {
-      if (entry.id === FIXED && options.fixed !== undefined) {
-        throw new GatehouseError('inventory.conflict', `Uplink ${FIXED} was named at the start of the gateway`);
+      if (entry.id === FIXED_UPLINK && options.fixed !== undefined) {
+        throw new GatehouseError('inventory.conflict', `Uplink ${FIXED_UPLINK} was named at the start of the gateway`);
       }
       const known = inventory.site().uplinks?.find(({ id }) => id === entry.id);
       for (const key of ['username', 'password'] as const) {

@@ -93,6 +93,18 @@ function statusOf(parts: Parts, startedAt: number): Status {
     },
     flows: flows?.()?.state() ?? { state: 'off', since: startedAt, restarts: 0 },
     uplinks: uplinks?.() ?? [],
+    ...storageOf(parts),
+  };
+}
+
+function storageOf({ storage }: Parts): Pick<Status, 'storage'> {
+  const view = storage?.()?.view();
+  if (!view) return {};
+  const { fill, ballast, lanes } = view;
+  const spans = lanes.flatMap(({ outageSeconds }) => (outageSeconds === undefined ? [] : [outageSeconds]));
+  const refused = lanes.filter((lane) => lane.refused).map(({ lane }) => lane);
+  return {
+    storage: { fill, ballast, refused, ...(spans.length === 0 ? {} : { outageSeconds: Math.min(...spans) }) },
   };
 }
 
