@@ -138,7 +138,7 @@ export class Journal implements AsyncDisposable {
       options.log,
     );
     this.#indexing.committed(positionNumber(this.epoch, this.#seq));
-    for (const row of this.#reader.latest()) this.#remember(row.device, row.name, row);
+    for (const row of this.#reader.latest()) this.#remember(row.device, row.name, row.value, row);
     worker.on('message', (message: FromWriter) => this.#settle(message));
     worker.on('error', (error) => {
       options.log.fatal({ err: error }, 'the journal writer has died');
@@ -372,7 +372,7 @@ export class Journal implements AsyncDisposable {
     if (typeof result !== 'number') return [];
     return entry.unit.rows.map((row, index) => {
       const record = toRecord(rowOf(positionNumber(this.epoch, result + index), row), this.gateway);
-      if (record.kind === 'telemetry') this.#remember(record.device, record.name, { ...record, value: record.data });
+      if (record.kind === 'telemetry') this.#remember(record.device, record.name, record.data, record);
       return record;
     });
   }
@@ -392,19 +392,15 @@ export class Journal implements AsyncDisposable {
   #remember(
     device: string,
     name: string,
-    from: { value: unknown; at: number; received: number; quality: JournalRecord['quality'] },
+    value: unknown,
+    { at, received, quality }: Pick<LatestPoint, 'at' | 'received' | 'quality'>,
   ): void {
     let points = this.#latest.get(device);
     if (!points) {
       points = new Map();
       this.#latest.set(device, points);
     }
-    points.set(name, {
-      value: from.value as LatestPoint['value'],
-      at: from.at,
-      received: from.received,
-      quality: from.quality,
-    });
+    points.set(name, { value: value as LatestPoint['value'], at, received, quality });
   }
 
   #fail(error: GatehouseError): void {
@@ -435,24 +431,21 @@ function toRow(draft: Draft, received: number, clock: number): Row {
   ];
 }
 
-const rowOf = (
-  pos: number,
-  [id, at, received, clock, lane, kind, scenario, device, name, data, quality, cause, actor]: Row,
-): StoredRow => ({
+const rowOf = (pos: number, row: Row): StoredRow => ({
   pos,
-  id,
-  at,
-  received,
-  clock,
-  lane,
-  kind,
-  scenario,
-  device,
-  name,
-  data,
-  quality,
-  cause,
-  actor,
+  id: row[0],
+  at: row[1],
+  received: row[2],
+  clock: row[3],
+  lane: row[4],
+  kind: row[5],
+  scenario: row[6],
+  device: row[7],
+  name: row[8],
+  data: row[9],
+  quality: row[10],
+  cause: row[11],
+  actor: row[12],
 });
 
 const fileOf = (directory: string): string => join(directory, 'gatehouse.db');

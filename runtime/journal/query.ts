@@ -57,7 +57,7 @@ const MAX_PAGE = 500;
 export const pageLimit = ({ limit = 100 }: RecordQuery): number => Math.min(Math.max(limit, 1), MAX_PAGE);
 
 export function toRecord(row: StoredRow, gateway: string): JournalRecord {
-  return {
+  const record: JournalRecord = {
     gateway,
     epoch: epochOf(row.pos),
     seq: seqOf(row.pos),
@@ -72,9 +72,11 @@ export function toRecord(row: StoredRow, gateway: string): JournalRecord {
     name: row.name,
     data: JSON.parse(row.data),
     quality: qualities[row.quality] ?? 'bad',
-    ...(row.cause === null ? {} : { cause: row.cause }),
-    ...(row.actor === null ? {} : { actor: row.actor }),
   };
+  // Not by spreading: every record passes here, some of them a hundred thousand times a second.
+  if (row.cause !== null) record.cause = row.cause;
+  if (row.actor !== null) record.actor = row.actor;
+  return record;
 }
 
 export function createReader(db: Database.Database, gateway: string) {

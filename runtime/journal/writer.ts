@@ -57,6 +57,10 @@ const IDLE_CHECKPOINT_PAGES = 256;
 const FORCED_CHECKPOINT_PAGES = 1024;
 const IDLE_MS = 50;
 const TELEMETRY = 0;
+/** Rows of one INSERT: eight together cost the writer two thirds of what they cost one by one. */
+const GROUP = 8;
+/** `pos` and what a {@link Row} holds. */
+const COLUMNS = 14;
 const SYNCHRONOUS_FULL = 2;
 
 /** Runs on the worker's side only. */
@@ -75,7 +79,9 @@ export function runWriter(port: NonNullable<typeof parentPort>, data: WriterData
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
   const rollback = db.prepare('ROLLBACK');
-  const insert = db.prepare('INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  const values = `(${Array(COLUMNS).fill('?').join(', ')})`;
+  const insert = db.prepare(`INSERT INTO record VALUES ${values}`);
+  const insertGroup = db.prepare(`INSERT INTO record VALUES ${Array(GROUP).fill(values).join(', ')}`);
   const upsert = db.prepare(
     `INSERT INTO latest VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
      SET value = excluded.value, at = excluded.at, received = excluded.received, quality = excluded.quality`,
@@ -89,6 +95,8 @@ export function runWriter(port: NonNullable<typeof parentPort>, data: WriterData
   };
   const prepared = new Map<string, Statement>();
   let seq = readSeq();
+  /** Values of rows that wait for a whole group. */
+  let waiting: SqlValue[] = [];
 
   const statement = (sql: string): Statement => {
     const known = prepared.get(sql);
@@ -98,12 +106,20 @@ export function runWriter(port: NonNullable<typeof parentPort>, data: WriterData
     return made;
   };
 
+  function insertRest(): void {
+    for (let at = 0; at < waiting.length; at += COLUMNS) insert.run(...waiting.slice(at, at + COLUMNS));
+    waiting = [];
+  }
+
   function unit({ rows, writes }: WireUnit, latest: Map<string, Row>): number {
     const first = seq + 1;
     for (const write of writes) statement(write.sql).run(...write.params);
     for (const row of rows) {
       seq++;
-      insert.run(positionNumber(epoch, seq), ...row);
+      waiting.push(positionNumber(epoch, seq), ...row);
+      if (waiting.length < GROUP * COLUMNS) continue;
+      insertGroup.run(...waiting);
+      waiting = [];
     }
     for (const row of rows) if (row[5] === TELEMETRY) latest.set(`${row[7]}\n${row[8]}`, row);
     return first;
@@ -116,24 +132,29 @@ export function runWriter(port: NonNullable<typeof parentPort>, data: WriterData
       const latest = new Map<string, Row>();
       const done = batch.map((wire) => {
         if (wire.writes.length === 0) return unit(wire, latest);
+        insertRest(); // what came before is not undone with this unit
         const start = seq;
         db.exec('SAVEPOINT unit');
         try {
           const first = unit(wire, latest);
+          insertRest();
           db.exec('RELEASE unit');
           return first;
         } catch (error) {
           if (!isConstraint(error)) throw error;
+          waiting = [];
           db.exec('ROLLBACK TO unit; RELEASE unit');
           seq = start;
           return { refused: error.message };
         }
       });
+      insertRest();
       for (const row of latest.values()) upsert.run(row[7], row[8], row[9], row[1], row[2], row[10]);
       commit.run();
       return { done };
     } catch (error) {
       if (db.inTransaction) rollback.run();
+      waiting = [];
       seq = before;
       try {
         seq = readSeq(); // a COMMIT that reported an error may still have reached the file
