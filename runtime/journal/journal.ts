@@ -19,6 +19,7 @@ import {
 } from '../contracts/record.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { auditKey } from './chain.ts';
 import type { ChoreArgument, ChoreName, ChoreResult } from './chores.ts';
 import { EPOCH_TOLD, epochDraft, establish, type Start, writeDurably } from './identity.ts';
 import { createIndexing, type Indexing } from './indexing.ts';
@@ -159,6 +160,7 @@ export class Journal implements AsyncDisposable {
       file,
       epoch: start.identity.epoch,
       schema: [journalSchema, ...(options.schema ?? [])],
+      auditKey: auditKey(directory),
       ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
     };
     const worker = new Worker(new URL('./writer.ts', import.meta.url), { workerData: data });

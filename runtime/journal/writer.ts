@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import Database, { type Statement } from 'better-sqlite3';
+import { openChain } from './chain.ts';
 import { type ChoreName, chores } from './chores.ts';
 import { PAGE_BYTES, positionNumber, seqOf, WRITER_PRAGMAS } from './schema.ts';
 
@@ -44,6 +45,8 @@ export interface WriterData {
   readonly file: string;
   readonly epoch: number;
   readonly schema: readonly string[];
+  /** Of the chain of audit records. */
+  readonly auditKey: Uint8Array;
   /** The file never grows beyond it; a write that would is refused with SQLITE_FULL. */
   readonly maxBytes?: number;
 }
@@ -57,6 +60,8 @@ const IDLE_CHECKPOINT_PAGES = 256;
 const FORCED_CHECKPOINT_PAGES = 1024;
 const IDLE_MS = 50;
 const TELEMETRY = 0;
+/** How a statement begins that may take audit records with it. */
+const REMOVAL = 'DELETE FROM record';
 /** Rows of one INSERT: eight together cost the writer two thirds of what they cost one by one. */
 const GROUP = 8;
 /** `pos` and what a {@link Row} holds. */
@@ -76,6 +81,7 @@ export function runWriter(port: NonNullable<typeof parentPort>, data: WriterData
     throw new Error('The journal needs WAL with synchronous=FULL; this file system or SQLite refuses it');
   }
   for (const text of schema) db.exec(text);
+  const chain = openChain(db, data.auditKey);
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
   const rollback = db.prepare('ROLLBACK');
@@ -113,9 +119,13 @@ export function runWriter(port: NonNullable<typeof parentPort>, data: WriterData
 
   function unit({ rows, writes }: WireUnit, latest: Map<string, Row>): number {
     const first = seq + 1;
-    for (const write of writes) statement(write.sql).run(...write.params);
+    for (const { sql, params } of writes) {
+      if (sql.startsWith(REMOVAL)) chain.removing(() => statement(sql).run(...params));
+      else statement(sql).run(...params);
+    }
     for (const row of rows) {
       seq++;
+      chain.add(positionNumber(epoch, seq), row);
       waiting.push(positionNumber(epoch, seq), ...row);
       if (waiting.length < GROUP * COLUMNS) continue;
       insertGroup.run(...waiting);
@@ -145,6 +155,7 @@ export function runWriter(port: NonNullable<typeof parentPort>, data: WriterData
           waiting = [];
           db.exec('ROLLBACK TO unit; RELEASE unit');
           seq = start;
+          chain.reload();
           return { refused: error.message };
         }
       });
@@ -157,6 +168,7 @@ export function runWriter(port: NonNullable<typeof parentPort>, data: WriterData
       waiting = [];
       seq = before;
       try {
+        chain.reload();
         seq = readSeq(); // a COMMIT that reported an error may still have reached the file
       } catch {
         // the disk is gone altogether: the next batch will say so again
