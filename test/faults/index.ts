@@ -4,7 +4,8 @@ import { disk } from './disk.ts';
 import { harness } from './harness.ts';
 import { kill } from './kill.ts';
 import { powerCut } from './power-cut.ts';
+import { powerCutSite } from './power-cut-site.ts';
 import { slowDisk } from './slow-disk.ts';
 import type { Trial } from './trial.ts';
 
-export const trials: readonly Trial[] = [harness, powerCut, kill, disk, slowDisk, clock];
+export const trials: readonly Trial[] = [harness, powerCut, powerCutSite, kill, disk, slowDisk, clock];

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { pick } from './trial.ts';
 
 /** In the order of the numbers in disk.c, which begin at 1. */
-const whats = ['write', 'truncate', 'flush', 'flushed', 'create', 'rename', 'unlink', 'ack', 'mkdir'] as const;
+const whats = ['write', 'truncate', 'flush', 'flushed', 'create', 'rename', 'unlink', 'ack', 'mkdir', 'link'] as const;
 
 export interface Step {
   readonly what: (typeof whats)[number];
@@ -16,10 +16,14 @@ export interface Step {
   readonly offset: number;
   /** Of a flush: it is a folder's. */
   readonly folder: boolean;
-  /** Of a write or an acknowledgement; of a renaming the new path. */
+  /** Of a write or an acknowledgement; of a renaming or a link the new path. */
   readonly data: Buffer;
+  /** Where it ends in the trace: a trace that was so long or longer contains it. */
+  readonly end: number;
 }
 
+/** What has data of its own behind the path. */
+const CARRYING: readonly Step['what'][] = ['write', 'ack', 'rename', 'link'];
 const HEAD_BYTES = 32;
 /** What a disk writes whole or not at all. */
 const SECTOR = 512;
@@ -33,7 +37,7 @@ export function readTrace(path: string): Step[] {
     const name = at + HEAD_BYTES;
     const data = name + bytes.readUInt32LE(at + 4);
     const length = Number(bytes.readBigUInt64LE(at + 24));
-    const end = data + (what === 'write' || what === 'ack' || what === 'rename' ? length : 0);
+    const end = data + (CARRYING.includes(what) ? length : 0);
     steps.push({
       what,
       path: bytes.toString('utf8', name, data),
@@ -41,6 +45,7 @@ export function readTrace(path: string): Step[] {
       offset: Number(bytes.readBigUInt64LE(at + 16)),
       folder: what.startsWith('flush') && length === 1,
       data: bytes.subarray(data, end),
+      end,
     });
     at = end;
   }
@@ -64,8 +69,8 @@ export function readPlaced(directory: string): Placed {
 
 export function writeImage(image: Image, directory: string): void {
   for (const [path, bytes] of image) {
-    mkdirSync(dirname(join(directory, path)), { recursive: true });
-    writeFileSync(join(directory, path), bytes);
+    mkdirSync(dirname(join(directory, path)), { recursive: true, mode: 0o700 });
+    writeFileSync(join(directory, path), bytes, { mode: 0o600 });
   }
 }
 
@@ -86,7 +91,7 @@ interface Inode {
 }
 /** A change of a folder. */
 interface Entry {
-  readonly what: 'create' | 'rename' | 'unlink';
+  readonly what: 'create' | 'rename' | 'unlink' | 'link';
   readonly path: string;
   readonly to: string;
   readonly inode: Inode | undefined;
@@ -125,7 +130,7 @@ export function imageAt(before: Placed, steps: readonly Step[], cut: number, luc
       const inode = newInode();
       inodes.set(step.file, inode);
       unsure.push({ what, path, to: '', inode });
-    } else if (what === 'rename' || what === 'unlink') {
+    } else if (what === 'rename' || what === 'unlink' || what === 'link') {
       unsure.push({ what, path, to: step.data.toString(), inode: undefined });
     } else if (what === 'flush') {
       flushing.set(flush, {
@@ -156,9 +161,9 @@ const folderOf = ({ path }: Entry): string => (path.includes('/') ? dirname(path
 
 function enter(entries: Map<string, Inode>, { what, path, to, inode }: Entry): void {
   const moved = entries.get(path);
-  if (what !== 'create') entries.delete(path);
+  if (what === 'rename' || what === 'unlink') entries.delete(path);
   if (what === 'create' && inode) entries.set(path, inode);
-  if (what === 'rename' && moved) entries.set(to, moved);
+  if ((what === 'rename' || what === 'link') && moved) entries.set(to, moved);
 }
 
 function apply(content: Content, { what, offset, data }: Step): void {

@@ -56,13 +56,21 @@ export interface Witness {
   refused(): Refused;
   /** How much has been acknowledged so far. */
   counts(): { readonly pushes: number; readonly samples: number; readonly commands: number };
-  /** Holds the journal in this file to all of it. @throws Broken */
-  check(file: string): void;
+  /**
+   * Holds the journal in this file to all of it, or, for the journal of another history, to what was acknowledged up to
+   * a mark. @throws Broken
+   */
+  check(file: string, upTo?: number): void;
 }
 
-export function createWitness(random: () => number): Witness {
+/** @param mark what time it is on a scale of the caller's own, asked when an answer has come */
+export function createWitness(random: () => number, mark: () => number = () => 0): Witness {
   const simulated = new Map(CAMERAS.map((id) => [id, new SimulatedCamera({ serial: id, heartbeatMs: 0 })]));
-  const acked = { plates: new Set<string>(), samples: [] as Sample[], commands: new Set<string>() };
+  const acked = {
+    plates: new Map<string, number>(),
+    samples: [] as (Sample & { readonly mark: number })[],
+    commands: new Map<string, number>(),
+  };
   const pendingReads = new Map<string, Read>();
   const pendingSamples = new Map<string, Sample>();
   const known = new Map<number, string>();
@@ -98,7 +106,7 @@ export function createWitness(random: () => number): Witness {
         })
         .catch(() => 0);
       if (status === 200) {
-        acked.plates.add(next.plate);
+        acked.plates.set(next.plate, mark());
         pendingReads.delete(camera);
       } else refusals.pushes.set(status, (refusals.pushes.get(status) ?? 0) + 1);
       await pause(PUSH_EVERY_MS, stopping);
@@ -131,7 +139,7 @@ export function createWitness(random: () => number): Witness {
           const sentAt = performance.now();
           await within(client.publishAsync(topic, body, { qos: 1 }), ACK_MS, gone.signal);
           waits.push(performance.now() - sentAt);
-          acked.samples.push(next);
+          acked.samples.push({ ...next, mark: mark() });
           pendingSamples.delete(device);
           await pause(SAMPLE_EVERY_MS, stopping);
         }
@@ -158,7 +166,7 @@ export function createWitness(random: () => number): Witness {
           signal: AbortSignal.timeout(5000),
         });
         const body = (await response.json()) as CommandView;
-        if (response.status === 202 || response.status === 200) acked.commands.add(body.id);
+        if (response.status === 202 || response.status === 200) acked.commands.set(body.id, mark());
         else refusals.commands.set(response.status, (refusals.commands.get(response.status) ?? 0) + 1);
       } catch {
         // the gateway has gone, and so has the answer
@@ -197,16 +205,25 @@ export function createWitness(random: () => number): Witness {
       return before;
     },
     counts: () => ({ pushes: acked.plates.size, samples: acked.samples.length, commands: acked.commands.size }),
-    check(file) {
+    check(file, upTo) {
       const db = new Database(file, { readonly: true });
       try {
         const rows = db.prepare<[], Row>('SELECT pos, id, at, kind, device, name, data FROM record ORDER BY pos').all();
+        const before = (map: ReadonlyMap<string, number>) =>
+          [...map].filter(([, at]) => upTo === undefined || at <= upTo).map(([name]) => name);
         checkHoles(rows, 0);
+        checkReads(rows, before(acked.plates));
+        checkCommands(rows, before(acked.commands));
+        if (upTo !== undefined) {
+          checkSamples(
+            rows,
+            acked.samples.filter((one) => one.mark <= upTo),
+          );
+          return;
+        }
         checkUnchanged(rows, known);
-        checkReads(rows, acked.plates);
         checkSamples(rows, acked.samples.slice(checkedSamples));
         checkedSamples = acked.samples.length;
-        checkCommands(rows, acked.commands);
       } finally {
         db.close();
       }
@@ -236,7 +253,7 @@ function checkUnchanged(rows: readonly Row[], known: Map<number, string>): void 
   for (const [pos, id] of now) known.set(pos, id);
 }
 
-function checkReads(rows: readonly Row[], acked: ReadonlySet<string>): void {
+function checkReads(rows: readonly Row[], acked: readonly string[]): void {
   const times = new Map<string, number>();
   for (const { name, device, data } of rows) {
     if (name !== 'plate.read' || !CAMERAS.includes(device)) continue;
@@ -265,7 +282,7 @@ function commandsOf(rows: readonly Row[]): Map<string, CommandView[]> {
   return commands;
 }
 
-function checkCommands(rows: readonly Row[], acked: ReadonlySet<string>): void {
+function checkCommands(rows: readonly Row[], acked: readonly string[]): void {
   const commands = commandsOf(rows);
   for (const id of acked) hold('C3', commands.has(id), `command ${id} was accepted and is gone`);
   for (const [id, views] of commands) {

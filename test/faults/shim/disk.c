@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OP_WRITE = 1, OP_TRUNCATE, OP_SYNC_BEGIN, OP_SYNC_END, OP_CREATE, OP_RENAME, OP_UNLINK, OP_ACK, OP_MKDIR };
+enum { OP_WRITE = 1, OP_TRUNCATE, OP_SYNC_BEGIN, OP_SYNC_END, OP_CREATE, OP_RENAME, OP_UNLINK, OP_ACK, OP_MKDIR, OP_LINK };
 /* What may fail; bits of control.mask. */
 enum { AT_WRITE = 1, AT_SYNC = 2, AT_CREATE = 4, AT_ENTRY = 8 };
 
@@ -58,6 +58,8 @@ static int trace = -1;
 static volatile struct control *control;
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t tokens;
+/* Values of the four variables, kept for children. */
+static char *inherited[4];
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
@@ -66,6 +68,8 @@ __attribute__((constructor)) static void begin(void) {
              *by = getenv("GATEHOUSE_FAULTS_CONTROL");
   if (!where || !realpath(where, root)) return;
   root_length = strlen(root);
+  const char *const found[] = {getenv("LD_PRELOAD"), where, to, by};
+  for (int i = 0; i < 4; i++) inherited[i] = found[i] ? strdup(found[i]) : 0;
   if (to) trace = syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   if (by) {
     int fd = syscall(SYS_openat, AT_FDCWD, by, O_RDWR | O_CLOEXEC, 0);
@@ -223,7 +227,7 @@ static int flush(int fd, long number) {
   if (!path || trace < 0 || is_shm(path)) return syscall(number, fd);
   uint64_t token, file = inode(fd), folder = is_folder(fd);
   pthread_mutex_lock(&order);
-  token = ++tokens;
+  token = (uint64_t)getpid() << 30 | ++tokens; /* several processes may write one trace */
   note(OP_SYNC_BEGIN, path, file, token, 0, folder);
   pthread_mutex_unlock(&order);
   int result = syscall(number, fd), kept = errno;
@@ -293,6 +297,18 @@ int unlink(const char *name) {
   char buffer[PATH_MAX];
   return removed(name, of_path(name, buffer), NEXT(unlink));
 }
+int link(const char *from, const char *to) {
+  char a[PATH_MAX], b[PATH_MAX];
+  const char *old = of_path(from, a), *new = of_path(to, b);
+  if (strikes(new, AT_ENTRY)) return -1;
+  if (!old || !new || trace < 0) return NEXT(link)(from, to);
+  pthread_mutex_lock(&order);
+  int result = NEXT(link)(from, to), kept = errno;
+  if (!result) note(OP_LINK, old, 0, 0, new, strlen(new));
+  pthread_mutex_unlock(&order);
+  errno = kept;
+  return result;
+}
 int mkdir(const char *name, mode_t mode) {
   char buffer[PATH_MAX];
   const char *path = of_path(name, buffer);
@@ -315,4 +331,12 @@ int statfs64(const char *name, struct statfs64 *found) {
   found->f_blocks = control->total / 4096;
   found->f_bfree = found->f_bavail = (room > 0 ? room : 0) / 4096;
   return result;
+}
+
+/* A child that is given an environment of its own works on the same disk all the same. */
+int execvp(const char *file, char *const arguments[]) {
+  static const char *const names[] = {"LD_PRELOAD", "GATEHOUSE_FAULTS_ROOT", "GATEHOUSE_FAULTS_TRACE", "GATEHOUSE_FAULTS_CONTROL"};
+  for (int i = 0; i < 4; i++)
+    if (inherited[i]) setenv(names[i], inherited[i], 1);
+  return NEXT(execvp)(file, arguments);
 }
