@@ -13,6 +13,7 @@ import { restore, verifyArchive } from './backup/restore.ts';
 import { folderOf, freeName, prepareShelf, shelved } from './backup/shelf.ts';
 import { GatehouseError, reasonOf } from './errors.ts';
 import { type Phrase, words } from './gatehouse.words.ts';
+import { verifyAuditFile } from './journal/chain.ts';
 import { copyWhole, factsOf } from './journal/copies.ts';
 import { inspect } from './journal/inspect.ts';
 
@@ -129,6 +130,19 @@ const verbs: Record<string, (options: Options, archive: string | undefined) => P
     say(`  ${options.data}`);
     say(both('restoredNext'));
     return 0;
+  },
+  audit({ data }, what) {
+    if (what !== 'verify') return misused('audit verify');
+    const verdict = verifyAuditFile(data);
+    if (!verdict) {
+      complain('noGateway', data);
+      return EXIT.input;
+    }
+    const { checked, removed, faults } = verdict;
+    for (const { place, fault } of faults) say(`  ${place}  ${short(`audit.${fault}`)}`);
+    say(both(faults.length === 0 ? 'auditSound' : 'auditBroken'));
+    say(`  ${checked} ${short('auditChecked')}, ${removed} ${short('auditRemoved')}`);
+    return faults.length === 0 ? 0 : EXIT.data;
   },
   help() {
     say(both('usage'));

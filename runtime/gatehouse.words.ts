@@ -13,6 +13,7 @@ export const words = {
   check <备份文件>           完整校验一个备份，不写任何东西
   restore <备份文件>         恢复到一个空目录；网关随后开始新的纪元
       --after-epoch <n>      平台见过的最大纪元，如果比备份里的新
+  audit verify               校验审计记录，指出被改动的编号
   outage                     外网中断时，这块磁盘能撑多久
   help                       本说明
 
@@ -29,6 +30,7 @@ export const words = {
   check <archive>            proves a whole archive and writes nothing
   restore <archive>          restores into an empty directory; the gateway then begins a new epoch
       --after-epoch <n>      highest epoch the platform has seen, if newer than the one in the archive
+  audit verify               proves the audit records, names by number what was tampered with
   outage                     how long this disk lasts while the line is down
   help                       this text
 
@@ -69,6 +71,14 @@ export const words = {
   },
   'backup.passphrase': { zh: '口令至少 12 个字符', en: 'A passphrase has at least 12 characters' },
   'backup.room': { zh: '磁盘空间不足', en: 'Not enough disk space' },
+  auditSound: { zh: '审计记录完整', en: 'The audit records are whole' },
+  auditBroken: { zh: '审计记录被改动过', en: 'The audit records were tampered with' },
+  auditChecked: { zh: '条已校验', en: 'checked' },
+  auditRemoved: { zh: '条按保存期限删除', en: 'removed by retention' },
+  'audit.altered': { zh: '被修改', en: 'altered' },
+  'audit.missing': { zh: '缺失', en: 'missing' },
+  'audit.unchained': { zh: '插入的', en: 'slipped in' },
+  'audit.mark': { zh: '保存期限的标记不对', en: 'the mark of retention is wrong' },
   notFound: { zh: '找不到文件', en: 'File not found' },
   notWritable: { zh: '不能写入', en: 'Cannot write' },
 } as const satisfies Record<string, Words>;

@@ -17,7 +17,15 @@ beforeEach(() => {
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
 const check = (more: Partial<SelfCheckParts> = {}) =>
-  selfCheck({ dataDir, now: NOW, clock: 'synced', epochReason: undefined, lastBackup: NOW - DAY_MS, ...more }).filter(
+  selfCheck({
+    dataDir,
+    now: NOW,
+    clock: 'synced',
+    epochReason: undefined,
+    auditFaults: [],
+    lastBackup: NOW - DAY_MS,
+    ...more,
+  }).filter(
     (finding) => finding.check !== 'space', // the machine of the test is what it is
   );
 const modeOf = (path: string) => (statSync(join(dataDir, path)).mode & 0o777).toString(8);

@@ -22,7 +22,7 @@ const DAY_MS = 86_400_000;
 const LOW_SHARE = 0.1;
 
 export interface Finding {
-  readonly check: 'modes' | 'owner' | 'identity' | 'space' | 'clock' | 'certificate' | 'backup';
+  readonly check: 'modes' | 'owner' | 'identity' | 'space' | 'clock' | 'certificate' | 'backup' | 'audit';
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
@@ -32,12 +32,14 @@ export interface SelfCheckParts {
   readonly clock: JournalRecord['clock'];
   /** Why the journal had to begin a new epoch. */
   readonly epochReason: string | undefined;
+  /** What the tail of the audit chain does not answer for. */
+  readonly auditFaults: readonly object[];
   /** ms UTC of the newest backup. */
   readonly lastBackup: number | undefined;
 }
 
 /** Runs every check. Files that others may read are closed to them here. */
-export function selfCheck({ dataDir, now, clock, epochReason, lastBackup }: SelfCheckParts): Finding[] {
+export function selfCheck({ dataDir, now, clock, epochReason, auditFaults, lastBackup }: SelfCheckParts): Finding[] {
   return [
     ...closeToOthers(dataDir),
     ...(epochReason === undefined || epochReason === 'first'
@@ -46,6 +48,7 @@ export function selfCheck({ dataDir, now, clock, epochReason, lastBackup }: Self
     ...spaceOf(dataDir),
     ...(clock === 'synced' ? [] : [{ check: 'clock', detail: { quality: clock } } as const]),
     ...certificateOf(dataDir, now),
+    ...(auditFaults.length === 0 ? [] : [{ check: 'audit', detail: { faults: auditFaults.slice(0, 10) } } as const]),
     ...(epochReason === 'first' || (lastBackup !== undefined && now - lastBackup < 2 * DAY_MS)
       ? []
       : [{ check: 'backup', detail: { last: lastBackup ?? null } } as const]),
@@ -100,13 +103,13 @@ function certificateOf(dataDir: string, now: number): Finding[] {
   }
 }
 
-/** The record of a start: which program, on what, and what was found. */
-export const startedDraft = (facts: object, findings: readonly Finding[]): Draft => ({
+/** An audit record of the gateway about itself. */
+export const ownAudit = (name: string, data: object, actor: string): Draft => ({
   lane: 'L0',
   kind: 'audit',
   scenario: 'gateway',
   device: '',
-  name: 'gateway.started',
-  data: { ...facts, findings },
-  actor: 'system:start',
+  name,
+  data,
+  actor,
 });

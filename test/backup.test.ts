@@ -115,6 +115,9 @@ test('the command line beside a running gateway, and what it says when something
     [['backup', '--data', join(root, 'empty')], 66, '没有网关'],
     [['nonsense'], 64, '用法'],
     [['restore'], 64, 'restore <archive>'],
+    [['audit', 'verify', '--data', data], 0, '审计记录完整'],
+    [['audit', 'edit', '--data', data], 64, 'audit verify'],
+    [['audit', 'verify', '--data', join(root, 'empty')], 66, '没有网关'],
     [['backups', '--colour'], 64, '--colour'],
     [['help'], 0, 'npm run gatehouse'],
   ] as const) {

@@ -77,6 +77,19 @@ export const gatewayScenario = defineScenario({
       },
       steps: [{ zh: '在 tls 目录换上新证书', en: 'Put a new certificate into the tls folder' }, operator],
     },
+    auditBroken: {
+      words: { zh: '审计记录被改动', en: 'Audit records were tampered with' },
+      severity: 'major',
+      priority: 2,
+      hint: {
+        zh: '审计链对不上：有记录被修改、删除或插入',
+        en: 'The audit chain does not hold: a record was changed, removed or slipped in',
+      },
+      steps: [
+        { zh: '用 gatehouse audit verify 查看是哪些记录', en: 'See which records with gatehouse audit verify' },
+        operator,
+      ],
+    },
     journalRecovered: {
       words: { zh: '记录库已重建', en: 'Journal was rebuilt' },
       severity: 'major',

@@ -5,7 +5,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type Database from 'better-sqlite3';
+import Database from 'better-sqlite3';
 import { formatPosition, kinds } from '../contracts/record.ts';
 import { writeDurably } from './identity.ts';
 import { epochOf, seqOf } from './schema.ts';
@@ -184,6 +184,26 @@ export function verifyAudit(db: Database.Database, directory: string, tail?: num
   }
   for (const { pos } of db.prepare<[number], { pos: number }>(UNCHAINED).all(from)) note(pos, 'unchained');
   return { checked, removed: mark?.removed ?? 0, faults };
+}
+
+/** The whole chain of a data directory, whose gateway may be running. @returns undefined if there is none */
+export function verifyAuditFile(directory: string): AuditVerdict | undefined {
+  const file = join(directory, 'gatehouse.db');
+  if (!existsSync(file)) return undefined;
+  const db = new Database(file, { readonly: true });
+  try {
+    return verifyAudit(db, directory);
+  } finally {
+    db.close();
+  }
+}
+
+/** The newest link of the chain, as it goes upstream. */
+export function auditHead(db: Database.Database): { place: string; mac: string } | undefined {
+  const row = db
+    .prepare<[], { pos: number; mac: Buffer }>('SELECT pos, mac FROM audit_chain ORDER BY pos DESC LIMIT 1')
+    .get();
+  return row && { place: placeOf(row.pos), mac: row.mac.toString('hex') };
 }
 
 const placeOf = (pos: number): string => formatPosition({ epoch: epochOf(pos), seq: seqOf(pos) });
