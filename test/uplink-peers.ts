@@ -179,7 +179,7 @@ export async function startLine(to: number): Promise<Line> {
 }
 
 /** Whole packets out of a stream. */
-function createPacketCutter(): (chunk: Buffer) => Buffer[] {
+export function createPacketCutter(): (chunk: Buffer) => Buffer[] {
   let rest = Buffer.alloc(0);
   return (chunk) => {
     rest = Buffer.concat([rest, chunk]);

@@ -6,7 +6,7 @@ import { zstdDecompressSync } from 'node:zlib';
 import mqtt, { type MqttClient } from 'mqtt';
 import type { JournalRecord } from '../runtime/contracts/record.ts';
 
-interface Batch {
+export interface Batch {
   readonly gateway: string;
   readonly epoch: number;
   readonly after: number;
@@ -63,12 +63,11 @@ export async function startReceiver(
     reconnectPeriod: 100,
     reconnectOnConnackError: true,
   });
-  const track = (): Track => ({ epoch: 0, through: 0, records: [], holes: [], again: 0, batches: 0 });
   const counts = { compressed: 0, bytes: 0 };
   const receiver = {
     client,
-    urgent: track(),
-    bulk: track(),
+    urgent: newTrack(),
+    bulk: newTrack(),
     replies: [] as (Batch & Record<string, unknown>)[],
     statuses: [] as Record<string, unknown>[],
     get compressed() {
@@ -88,9 +87,8 @@ export async function startReceiver(
   client.on('message', (topic, payload) => {
     const name = topic.slice(base.length + 1);
     counts.bytes += payload.length;
-    const zstd = payload[0] === 0x28;
-    if (zstd) counts.compressed++;
-    const body = JSON.parse((zstd ? zstdDecompressSync(payload) : payload).toString());
+    if (isPacked(payload)) counts.compressed++;
+    const body = bodyOf(payload);
     if (name === 'status') receiver.statuses.push(body);
     else if (name === 'up/reply') receiver.replies.push(body);
     else if (name === 'up/urgent') take(receiver.urgent, body);
@@ -101,8 +99,14 @@ export async function startReceiver(
   return receiver;
 }
 
+const isPacked = (payload: Buffer): boolean => payload[0] === 0x28;
+export const bodyOf = (payload: Buffer) =>
+  JSON.parse((isPacked(payload) ? zstdDecompressSync(payload) : payload).toString());
+
+export const newTrack = (): Track => ({ epoch: 0, through: 0, records: [], holes: [], again: 0, batches: 0 });
+
 /** Keeps what is new, in order. @throws if a batch contradicts itself */
-function take(track: Track, batch: Batch): void {
+export function take(track: Track, batch: Batch): void {
   const { epoch, after, through, records } = batch;
   if (through < after) throw new Error(`batch runs backwards: ${after} to ${through}`);
   let last = after;

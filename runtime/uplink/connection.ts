@@ -152,7 +152,8 @@ export async function connect(options: ConnectOptions): Promise<Connection | End
           if (!error) return resolve();
           reject(error);
           const { code } = error as Error & { code?: unknown };
-          finish(kindOf(code) ?? 'lost', `${topic}: ${error.message}`);
+          // Later: mqtt.js calls back from a loop over what is open, and breaks if that changes under it.
+          queueMicrotask(() => finish(kindOf(code) ?? 'lost', `${topic}: ${error.message}`));
         });
       });
     },

@@ -78,6 +78,8 @@ export interface Uplink {
 
 const GOODBYE_MS = 1000;
 const CHECK_MS = 5000;
+/** Messages of a platform kept until the status is acknowledged. */
+const MOST_HELD = 30;
 /** Trouble is over once a connection has stood for so long. */
 const SETTLED_MS = 5000;
 
@@ -163,8 +165,23 @@ export function startUplink(options: UplinkOptions): Uplink {
   const stopping = new AbortController();
   let connection: Connection | undefined;
 
+  /** What came down before records may go up; undefined from then on. */
+  let held: (() => void)[] | undefined = [];
+  function received(topic: string, payload: Buffer, retained: boolean): void {
+    const heed = () => void down.message(topic, payload, retained);
+    if (!held) heed();
+    else if (held.length < MOST_HELD) held.push(heed);
+  }
+
   async function serve(line: Connection): Promise<Ending> {
     connection = line;
+    // Before the status: whoever sees us online may ask at once.
+    line.subscribe([topics.command, topics.replay, topics.accept]).then(
+      (refused) => {
+        if (refused.length > 0) log.warn({ refused }, 'the platform does not let us listen');
+      },
+      (error: unknown) => log.debug({ reason: reasonOf(error) }, 'not subscribed'),
+    );
     try {
       // The status goes first and alone: a broker that refuses our topics says so now, and nothing else is under way.
       await line.publish(topics.status, statusText({ state: 'online' }), {
@@ -173,21 +190,20 @@ export function startUplink(options: UplinkOptions): Uplink {
       });
     } catch {
       connection = undefined;
+      held = [];
       return line.ended; // it says why
     }
     takeovers.connected();
     enter('online');
     sender.begin(line);
+    replays.resume();
     const stopBeat = every(clock, timing.statusMs, () => void publishStatus({ state: 'online' }));
-    line.subscribe([topics.command, topics.replay, topics.accept]).then(
-      (refused) => {
-        if (refused.length > 0) log.warn({ refused }, 'the platform does not let us listen');
-        replays.resume();
-      },
-      (error: unknown) => log.debug({ reason: reasonOf(error) }, 'not subscribed'),
-    );
+    const early = held ?? [];
+    held = undefined;
+    for (const heed of early) heed();
     const ending = await line.ended;
     connection = undefined;
+    held = [];
     stopBeat();
     replays.suspend();
     sender.end(ending);
@@ -213,7 +229,7 @@ export function startUplink(options: UplinkOptions): Uplink {
       pubackMs: timing.pubackMs,
       clock,
       signal: stopping.signal,
-      onMessage: (topic, payload, retained) => void down.message(topic, payload, retained),
+      onMessage: received,
     });
   };
 
