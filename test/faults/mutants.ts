@@ -40,7 +40,8 @@ export const mutants: readonly Mutant[] = [
     promises: ['R2', 'R3', 'R4'],
     edits: [
       { file: WRITER, from: 'let seq = readSeq();', to: 'let seq = Math.max(0, readSeq() - 1);' },
-      { file: WRITER, from: "'INSERT INTO record VALUES", to: "'INSERT OR REPLACE INTO record VALUES" },
+      { file: WRITER, from: 'insert = db.prepare(`INSERT INTO', to: 'insert = db.prepare(`REPLACE INTO' },
+      { file: WRITER, from: 'insertGroup = db.prepare(`INSERT INTO', to: 'insertGroup = db.prepare(`REPLACE INTO' },
     ],
   },
   {

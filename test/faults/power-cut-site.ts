@@ -3,11 +3,10 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Status } from '../../runtime/contracts/api.ts';
 import { endCompound } from '../compound.ts';
 import { type Gateway, startGateway } from '../site.ts';
 import { type Image, imageAt, readTrace, type Step, someLuck, writeImage } from './power.ts';
-import { keptWaiting } from './processes.ts';
+import { flowsRun, keptWaiting } from './processes.ts';
 import { traced } from './shim.ts';
 import { Broken, hold, pick, type Trial } from './trial.ts';
 import { createWitness, type Witness } from './witness.ts';
@@ -18,7 +17,6 @@ const SIZES = {
   long: { cuts: 200, workMs: 20_000 },
 };
 const READY_MS = 10_000;
-const FLOWS_MS = 60_000;
 
 /** A gateway of which every change on the disk is known, from its first start to its end. */
 async function recorded(random: () => number, workMs: number): Promise<{ witness: Witness; steps: Step[] }> {
@@ -56,15 +54,6 @@ async function startOn(image: Image, check: (gateway: Gateway, data: string) => 
   hold('R8', ready - waited <= READY_MS, `ready only after ${Math.round(ready)} ms (${Math.round(waited)} ms waiting)`);
   await check(gateway, data);
   return ready;
-}
-
-/** The flows are files as well. */
-async function flowsRun(gateway: Gateway): Promise<void> {
-  for (const end = performance.now() + FLOWS_MS; ; await sleep(200)) {
-    const { flows } = await gateway.json<Status>('/status');
-    if (flows.state === 'running') return;
-    hold('R8', performance.now() < end, () => `the flows are ${flows.state} for a minute`);
-  }
 }
 
 export const powerCutSite: Trial = {

@@ -1,7 +1,12 @@
-/** What the kernel tells about a process: how much it worked, and how long it was kept from working. */
+/** How the processes of a gateway are: what the kernel tells of the core, and whether the flows run. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Status } from '../../runtime/contracts/api.ts';
+import type { Gateway } from '../site.ts';
+import { hold } from './trial.ts';
 
 const TICKS_PER_SECOND = 100;
+const FLOWS_MS = 60_000;
 
 /** Seconds of processor time so far. */
 export function cpuSeconds(pid: number): number {
@@ -24,4 +29,13 @@ export function keptWaiting(pid: number): number {
     return 0; // a kernel that does not keep it, or a process that has gone
   }
   return nanoseconds / 1e6;
+}
+
+/** Resolves when the flow process is there and its flows run. @throws Broken after a minute */
+export async function flowsRun(gateway: Gateway): Promise<void> {
+  for (const end = performance.now() + FLOWS_MS; ; await sleep(200)) {
+    const { flows } = await gateway.json<Status>('/status');
+    if (flows.state === 'running') return;
+    hold('R9', performance.now() < end, () => `the flows are ${flows.state} for a minute`);
+  }
 }
