@@ -1,11 +1,9 @@
 /** The thread of one export: reads, masks and writes out the records, a piece whenever the last one was taken. */
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import Database from 'better-sqlite3';
 import type { RecordQuery } from '../journal/journal.ts';
-import { type StoredRow, toRecord } from '../journal/query.ts';
 import { epochOf, seqOf } from '../journal/schema.ts';
-import { createSearch } from '../journal/search.ts';
+import { openThreadReader } from '../journal/thread-reader.ts';
 import { type ExportFormat, exportLine } from './export-text.ts';
 import { maskRecord } from './masking.ts';
 import type { Mask } from './rights.ts';
@@ -33,18 +31,17 @@ const NICE = 5;
 
 function runExport(port: NonNullable<typeof parentPort>, data: ExportWorkerData): void {
   setPriority(0, NICE); // of this thread only
-  const { gateway, head, format, mask } = data;
-  const db = new Database(data.file, { readonly: true });
-  const page = db.transaction(createSearch<StoredRow>(db, '*').search);
+  const { head, format, mask } = data;
+  const reader = openThreadReader(data.file, data.gateway);
   let { query } = data;
   port.on('message', () => {
-    const { rows, through, done } = page({ query, head, limit: RECORDS, within: SLICE_MS });
-    const lines = rows.map((row) => exportLine(maskRecord(toRecord(row, gateway), mask), format));
+    const { records, through, done } = reader.page({ query, head, limit: RECORDS, within: SLICE_MS });
+    const lines = records.map((record) => exportLine(maskRecord(record, mask), format));
     query = { ...query, after: { epoch: epochOf(through), seq: seqOf(through) } };
     const text = new TextEncoder().encode(lines.join(''));
-    const last = through >= head || (done && rows.length < RECORDS);
+    const last = through >= head || (done && records.length < RECORDS);
     port.postMessage({ text, last } satisfies ExportPiece, [text.buffer]);
-    if (last) db.close();
+    if (last) reader.close();
   });
 }
 

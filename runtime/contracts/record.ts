@@ -1,15 +1,9 @@
 /** The journal record and the words around it: the same on disk, in the API, in flows and upward (design.md 1). */
 import { type Static, Type } from 'typebox';
+import { type Kind, kinds, type Lane, lanes, type Quality, qualities } from './places.ts';
 import { says } from './words.ts';
 
-export const lanes = ['L0', 'L1', 'L2', 'L3', 'L4'] as const;
-export type Lane = (typeof lanes)[number];
-
-export const kinds = ['telemetry', 'event', 'alarm', 'command', 'state', 'audit', 'gap', 'epoch'] as const;
-export type Kind = (typeof kinds)[number];
-
-export const qualities = ['good', 'stale', 'bad'] as const;
-export type Quality = (typeof qualities)[number];
+export * from './places.ts';
 
 export const journalRecord = Type.Object(
   {
@@ -51,20 +45,6 @@ export interface Draft {
   readonly actor?: string;
   /** UUIDv7, when it must be known before the commit; else the journal makes one. */
   readonly id?: string;
-}
-
-/** A place in the journal: everything up to and including this record. */
-export interface Position {
-  readonly epoch: number;
-  readonly seq: number;
-}
-
-export const formatPosition = ({ epoch, seq }: Position): string => `${epoch}:${seq}`;
-
-/** @returns undefined if the text is not `epoch:seq` with whole numbers. */
-export function parsePosition(text: string): Position | undefined {
-  const match = /^(\d{1,4}):(\d{1,12})$/.exec(text);
-  return match ? { epoch: Number(match[1]), seq: Number(match[2]) } : undefined;
 }
 
 /** What a command's life looks like on the journal and in the API (reliability.md C3). */

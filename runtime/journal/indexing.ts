@@ -15,6 +15,9 @@ export interface Indexing {
 /** A start has better things to do first. */
 const START_MS = 2000;
 const RESTART_MS = 10_000;
+/** Where blocks fill rarely the thread is there only when one did. */
+const IDLE_MS = 60_000;
+const LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 384 };
 
 export function createIndexing(
   data: IndexWorkerData,
@@ -30,12 +33,16 @@ export function createIndexing(
   let timer: NodeJS.Timeout | undefined;
 
   function start(): Worker {
-    const made = new Worker(new URL('./index-worker.ts', import.meta.url), { workerData: data });
+    const made = new Worker(new URL('./index-worker.ts', import.meta.url), {
+      workerData: data,
+      resourceLimits: LIMITS,
+    });
     made.unref();
     made.on('message', async (message: FromIndexWorker) => {
       if ('idle' in message) {
         for (const one of waiting) if (one.turn <= message.idle) one.resolve();
         waiting = waiting.filter((one) => one.turn > message.idle);
+        if (message.idle === turn) later(IDLE_MS, end);
         return;
       }
       // No room, or closing: the block stays as it is, and is searched record by record.
@@ -49,20 +56,28 @@ export function createIndexing(
       log.error({ err: error }, 'the indexing thread has died; searches are slower meanwhile'),
     );
     made.once('exit', () => {
+      if (worker !== made) return; // it was to end
       worker = undefined;
-      later(RESTART_MS);
+      later(RESTART_MS, tell);
     });
     return made;
   }
 
-  function later(ms: number): void {
+  function later(ms: number, action: () => void): void {
+    if (closed) return;
     clearTimeout(timer);
-    timer = setTimeout(tell, ms);
+    timer = setTimeout(action, ms);
     timer.unref();
+  }
+
+  function end(): void {
+    void worker?.terminate();
+    worker = undefined;
   }
 
   function tell(): void {
     if (closed) return;
+    clearTimeout(timer);
     worker ??= start();
     worker.postMessage({ head, turn: ++turn } satisfies ToIndexWorker);
   }
@@ -72,7 +87,7 @@ export function createIndexing(
       head = position;
       const full = blockOf(position + 1);
       if (full === told) return;
-      if (told === undefined) later(START_MS);
+      if (told === undefined) later(START_MS, tell);
       else tell();
       told = full;
     },

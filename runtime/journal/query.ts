@@ -1,16 +1,8 @@
 /** Reading the journal: pages, single records and the cause chain, on one read-only connection. */
 import type Database from 'better-sqlite3';
 import type { RecordsPage } from '../contracts/api.ts';
-import {
-  formatPosition,
-  type JournalRecord,
-  type Kind,
-  kinds,
-  type Lane,
-  lanes,
-  type Position,
-  qualities,
-} from '../contracts/record.ts';
+import { formatPosition, type Kind, kinds, type Lane, lanes, type Position, qualities } from '../contracts/places.ts';
+import type { JournalRecord } from '../contracts/record.ts';
 import { epochOf, positionNumber, seqOf } from './schema.ts';
 import { createSearch } from './search.ts';
 import { timeOfUuid } from './uuid.ts';

@@ -3,7 +3,7 @@
  * where it has not. What the postings name is looked at again, so that a page is right whatever state the index is in.
  */
 import type Database from 'better-sqlite3';
-import { kinds, lanes } from '../contracts/record.ts';
+import { kinds, lanes } from '../contracts/places.ts';
 import {
   addPlaces,
   type Bits,

@@ -13,9 +13,13 @@ import type { SearchRequest } from './search.ts';
 import type { FromSearchWorker, SearchWorkerData, ToSearchWorker } from './search-worker.ts';
 
 const THREADS = 2;
+/** A second thread is for when it is needed; each takes some 25 MB. */
+const SPARE_IDLE_MS = 30_000;
+const LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 };
 /** Whoever searches longer than this is told to ask for less. */
 const LONGEST_MS = 8000;
-const SLICE_MS = 250;
+/** Others wait no longer than this for a thread. */
+const SLICE_MS = 50;
 const ATTEMPTS = 2;
 const MOST_WAITING = 64;
 
@@ -38,6 +42,7 @@ interface Job {
 interface Thread {
   readonly worker: Worker;
   job: Job | undefined;
+  ending?: NodeJS.Timeout;
 }
 
 export function createSearches(data: SearchWorkerData, log: Log): Searches {
@@ -46,7 +51,10 @@ export function createSearches(data: SearchWorkerData, log: Log): Searches {
   let closed = false;
 
   function start(): Thread {
-    const worker = new Worker(new URL('./search-worker.ts', import.meta.url), { workerData: data });
+    const worker = new Worker(new URL('./search-worker.ts', import.meta.url), {
+      workerData: data,
+      resourceLimits: LIMITS,
+    });
     const thread: Thread = { worker, job: undefined };
     threads.add(thread);
     worker.unref();
@@ -56,10 +64,15 @@ export function createSearches(data: SearchWorkerData, log: Log): Searches {
       if ('failed' in message) job?.reject(new GatehouseError('record.search', message.failed));
       else job?.resolve(message);
       next();
+      if (!thread.job && threads.size > 1) {
+        thread.ending = setTimeout(() => void worker.terminate(), SPARE_IDLE_MS);
+        thread.ending.unref();
+      }
     });
     worker.on('error', (error) => log.error({ err: error }, 'a search thread has died'));
     worker.once('exit', () => {
       threads.delete(thread);
+      clearTimeout(thread.ending);
       const { job } = thread;
       if (job && !closed && job.attempts < ATTEMPTS) waiting.unshift(job);
       else job?.reject(new GatehouseError('record.search', 'The search thread has ended'));
@@ -73,6 +86,7 @@ export function createSearches(data: SearchWorkerData, log: Log): Searches {
       const free = [...threads].find(({ job }) => job === undefined) ?? (threads.size < THREADS ? start() : undefined);
       const job = free && waiting.shift();
       if (!free || !job) return;
+      clearTimeout(free.ending);
       free.job = job;
       job.attempts++;
       free.worker.postMessage(job.request satisfies ToSearchWorker);

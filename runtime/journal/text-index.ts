@@ -6,6 +6,8 @@ import { BLOCK, encodePlaces } from './postings.ts';
 
 /** Records with more text than this are not indexed but always looked at. */
 const MAX_INDEXED = 8192;
+/** As are those of a block after so many characters: so that no block takes more memory than it should. */
+const MOST_UNITS = 2_000_000;
 /** The records that are always looked at. */
 export const LONG = 0;
 
@@ -48,6 +50,7 @@ export function likePattern(wanted: string): string | undefined {
 /** Collects the pairs of a block's records. */
 export function createGrams() {
   const found = new Map<number, number[]>();
+  let units = 0;
   const add = (gram: number, place: number) => {
     const places = found.get(gram);
     if (!places) found.set(gram, [place]);
@@ -57,14 +60,15 @@ export function createGrams() {
     /** In the order of positions. @param data JSON of the record */
     add(position: number, data: string): void {
       const place = position % BLOCK;
-      if (data.length > MAX_INDEXED) {
+      units += data.length;
+      if (data.length > MAX_INDEXED || units > MOST_UNITS) {
         add(LONG, place);
         return;
       }
       eachText(JSON.parse(data), (text) => {
-        const units = folded(text);
-        for (let at = 0; at < units.length; at++) {
-          add(gramOf(units.charCodeAt(at), at + 1 < units.length ? units.charCodeAt(at + 1) : END), place);
+        const plain = folded(text);
+        for (let at = 0; at < plain.length; at++) {
+          add(gramOf(plain.charCodeAt(at), at + 1 < plain.length ? plain.charCodeAt(at + 1) : END), place);
         }
       });
     },
