@@ -1,5 +1,5 @@
 /** How much comes in: rows of each class by hours of the wall clock, kept across restarts. */
-import { type Clock, every } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { type JournalRecord, kinds, lanes } from '../contracts/record.ts';
 import type { Journal, Write } from '../journal/journal.ts';
 import { type Class, classes, proofKinds } from './schema.ts';
@@ -82,20 +82,14 @@ export function watchRates(journal: Pick<Journal, 'commit' | 'db' | 'onCommit'>,
     counts.fill(0);
     return [...writes, { sql: rateSql.forget, params: [hour - KEPT_HOURS] }];
   }
-  const save = async () => {
-    const writes = take();
-    if (writes.length > 0) await journal.commit({ writes });
-  };
-  const stop = every(clock, SAVE_MS, () => {
-    save().catch(() => {}); // a minute of a rate is nothing to fail for; the full disk is told elsewhere
-  });
-
   return {
     now: (): Measurement => ratesOf(stored.all(Math.floor(clock.now() / HOUR_MS) - KEPT_HOURS)),
-    save,
-    stop(): void {
-      stop();
-      unfollow();
+    /** Saves what was counted, at most once a minute unless told so. */
+    async save(anyway = false): Promise<void> {
+      if (!anyway && clock.mono() - since < SAVE_MS) return;
+      const writes = take();
+      if (writes.length > 0) await journal.commit({ writes });
     },
+    stop: unfollow,
   };
 }

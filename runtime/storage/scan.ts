@@ -14,7 +14,8 @@ export const STRETCH_ROWS = 20_000;
 const BUDGET_MS = 400;
 const HOUR_MS = 3_600_000;
 
-const BYTES_SQL = `octet_length(id) + octet_length(scenario) + octet_length(device) + octet_length(name)
+/** Content of a row, without what SQLite puts around it. */
+export const BYTES_SQL = `octet_length(id) + octet_length(scenario) + octet_length(device) + octet_length(name)
   + octet_length(data) + ifnull(octet_length(cause), 0) + ifnull(octet_length(actor), 0)`;
 const isClass = (of: Class): string =>
   of === 'proof' ? 'kind IN (5, 6, 7)' : `lane = ${classes.indexOf(of)} AND kind NOT IN (5, 6, 7)`;
@@ -233,7 +234,7 @@ export function createScan(db: Database.Database, thinTo: number) {
       .get(blockStart(oldest.block), Number.MAX_SAFE_INTEGER);
     const before = Math.min(cutoff, (start ?? cutoff) + atMostMs);
     const border = statement<number>(
-      'SELECT block FROM storage_block WHERE class = ? AND rows > 0 AND until > ? ORDER BY block LIMIT 1',
+      'SELECT block FROM storage_block WHERE class = ? AND rows > 0 AND until >= ? ORDER BY block LIMIT 1',
     )
       .pluck()
       .get(place, before);
@@ -241,20 +242,20 @@ export function createScan(db: Database.Database, thinTo: number) {
       border === undefined
         ? Number.MAX_SAFE_INTEGER
         : statement<number>(
-            `SELECT pos FROM record WHERE pos BETWEEN ? AND ? AND clock = 0 AND received > ? AND ${isClass(of)}
+            `SELECT pos FROM record WHERE pos BETWEEN ? AND ? AND clock = 0 AND received >= ? AND ${isClass(of)}
              ORDER BY pos LIMIT 1`,
           )
             .pluck()
             .get(blockStart(border), blockEnd(border), before);
     const last = statement<number>(
-      `SELECT block FROM storage_block WHERE class = ? AND rows > 0 AND since <= ? AND block <= ?
+      `SELECT block FROM storage_block WHERE class = ? AND rows > 0 AND since < ? AND block <= ?
        ORDER BY block DESC LIMIT 1`,
     )
       .pluck()
       .get(place, before, border ?? Number.MAX_SAFE_INTEGER);
     if (last === undefined) return undefined;
     return statement<number>(
-      `SELECT pos FROM record WHERE pos >= ? AND pos < ? AND clock = 0 AND received <= ? AND ${isClass(of)}
+      `SELECT pos FROM record WHERE pos >= ? AND pos < ? AND clock = 0 AND received < ? AND ${isClass(of)}
        ORDER BY pos DESC LIMIT 1`,
     )
       .pluck()

@@ -62,6 +62,8 @@ export interface StorageParts {
   /** Of the data directory. */
   readonly partition?: () => Partition;
   readonly ballastBytes?: number;
+  /** Between two looks; default: five seconds. */
+  readonly lookMs?: number;
   /** What other parts keep about removed records. */
   readonly alsoRemove?: (first: number, last: number) => readonly Write[];
 }
@@ -261,7 +263,7 @@ export function watchSpace(parts: StorageParts): Storage {
       const due = dueAt(fill, running);
       running = new Set(due.map(({ what }) => what));
       if (due.length === 0) return;
-      if (digested < head()) await digest(Number.POSITIVE_INFINITY);
+      if (digested < head()) await unlessFull(() => digest(Number.POSITIVE_INFINITY));
       idle = (await removeSome(due, measure())) ? 0 : idle + 1;
       if (idle > 0) return;
     }
@@ -291,7 +293,7 @@ export function watchSpace(parts: StorageParts): Storage {
     if (wanted === limit) return;
     limit = wanted;
     await journal.chore('limit', wanted);
-    await journal.commit({ writes: [markWrite('cap', capBytes())] });
+    await unlessFull(() => journal.commit({ writes: [markWrite('cap', capBytes())] }));
   }
 
   async function survey(): Promise<void> {
@@ -349,20 +351,31 @@ export function watchSpace(parts: StorageParts): Storage {
     stopping: () => stopping,
   });
 
+  /** On a full disk what is only convenient waits; what makes room goes on. */
+  async function unlessFull(action: () => Promise<unknown>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      if (!(error instanceof GatehouseError && error.code === 'journal.full')) throw error;
+    }
+  }
+
   async function pass(): Promise<void> {
     arrived = 0;
     await removal.resume();
     await setLimit();
     await makeRoom();
-    if (digestIsDue()) await digest(QUIET_CHUNKS);
+    if (digestIsDue()) await unlessFull(() => digest(QUIET_CHUNKS));
+    await unlessFull(() => rates.save());
     if (clock.mono() - surveyedAt >= SURVEY_MS) await survey();
-    if (await retention.isDue()) {
-      await digest(Number.POSITIVE_INFINITY);
-      await retention.run();
-    }
+    if (retention.isDue()) await unlessFull(retain);
     await lookAtTargets();
     await keepBallast();
     await reclaim();
+  }
+  async function retain(): Promise<void> {
+    await digest(Number.POSITIVE_INFINITY);
+    await retention.run();
   }
 
   let turn: Promise<void> | undefined;
@@ -390,7 +403,7 @@ export function watchSpace(parts: StorageParts): Storage {
       log.error({ err: error }, 'the disk space could not be looked after');
     });
   };
-  const stopLooking = every(clock, LOOK_MS, lookSafely);
+  const stopLooking = every(clock, parts.lookMs ?? LOOK_MS, lookSafely);
   const unfollow = journal.onCommit((records) => {
     arrived += records.length;
     if (arrived * rowBytesOf('L3', stored.L3) > EARLY_PART * capBytes()) {
@@ -430,7 +443,7 @@ export function watchSpace(parts: StorageParts): Storage {
       rates.stop();
       stopping = true;
       await turn?.catch(() => {}); // told already
-      await rates.save().catch(() => {}); // the journal may be full or closed: the rate of a minute
+      await rates.save(true).catch(() => {}); // the journal may be full or closed: the rate of a minute
       await scanner[Symbol.asyncDispose]();
     },
   };

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ManualClock, manualClock } from '../../test/manual-clock.ts';
 import type { Draft, JournalRecord, Lane } from '../contracts/record.ts';
-import { Journal } from '../journal/journal.ts';
+import { Journal, type ReadOnlyDatabase } from '../journal/journal.ts';
+import { positionNumber, seqOf } from '../journal/schema.ts';
 import { silentLog } from '../log.ts';
-import { schema } from './schema.ts';
+import { BYTES_SQL } from './scan.ts';
+import { BLOCK, CLASS_SQL, schema } from './schema.ts';
 import { type StorageSettings, settingsFrom } from './settings.ts';
 import { type Storage, type StorageAlarm, type StorageParts, watchSpace } from './space.ts';
 
@@ -27,7 +29,7 @@ export interface TestStore extends AsyncDisposable {
   };
 }
 
-export interface TestStoreOptions extends Partial<Pick<StorageParts, 'ballastBytes' | 'alsoRemove'>> {
+export interface TestStoreOptions extends Partial<Pick<StorageParts, 'ballastBytes' | 'alsoRemove' | 'lookMs'>> {
   readonly directory?: string;
   readonly capBytes?: number;
   readonly clock?: ManualClock;
@@ -66,6 +68,7 @@ export async function openTestStore(options: TestStoreOptions = {}): Promise<Tes
     partition: () => ({ totalBytes: 200 * GB, freeBytes: world.diskFreeBytes }),
     ballastBytes: options.ballastBytes ?? 1 << 16,
     ...(options.alsoRemove ? { alsoRemove: options.alsoRemove } : {}),
+    ...(options.lookMs === undefined ? {} : { lookMs: options.lookMs }),
   });
   return {
     ...{ directory, clock, journal, storage, alarms, world },
@@ -75,6 +78,62 @@ export async function openTestStore(options: TestStoreOptions = {}): Promise<Tes
       if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+interface Gap {
+  lane: Lane;
+  epoch: number;
+  from: number;
+  to: number;
+  count: number;
+  reason: string;
+}
+
+/**
+ * What reliability.md R5 asks of a journal of one epoch, and that what is counted is so.
+ * @param laneAt the lane of each sequence number, where it is known
+ * @returns one sentence for each thing that is not as it must be
+ */
+export function faultsOf(db: ReadOnlyDatabase, epoch: number, laneAt?: (seq: number) => Lane | undefined): string[] {
+  const faults: string[] = [];
+  const first = positionNumber(epoch, 0);
+  const present = new Set(
+    db
+      .prepare<[number, number], number>('SELECT pos FROM record WHERE pos BETWEEN ? AND ? ORDER BY pos')
+      .pluck()
+      .all(first, positionNumber(epoch + 1, 0) - 1)
+      .map(seqOf),
+  );
+  const gaps = db
+    .prepare<[], string>("SELECT data FROM record WHERE kind = 6 AND name = 'buffer.gap' ORDER BY pos")
+    .pluck()
+    .all()
+    .map((data) => JSON.parse(data) as Gap)
+    .filter((gap) => gap.epoch === epoch);
+  const head = Math.max(0, ...[...present].slice(-1));
+  let missing = 0;
+  const byLane: Partial<Record<Lane, number>> = {};
+  for (let seq = 1; seq <= head; seq++) {
+    if (present.has(seq)) continue;
+    missing++;
+    const lane = laneAt?.(seq);
+    if (lane) byLane[lane] = (byLane[lane] ?? 0) + 1;
+    if (!gaps.some((gap) => gap.from <= seq && seq <= gap.to && (lane === undefined || gap.lane === lane)))
+      faults.push(`${epoch}:${seq} is missing without a gap record`);
+  }
+  const told = gaps.reduce((sum, { count }) => sum + count, 0);
+  if (told !== missing) faults.push(`${missing} records are missing, the gap records tell of ${told}`);
+  for (const [lane, count] of Object.entries(byLane)) {
+    const of = gaps.filter((gap) => gap.lane === lane).reduce((sum, gap) => sum + gap.count, 0);
+    if (of !== count) faults.push(`${count} records of ${lane} are missing, the gap records tell of ${of}`);
+  }
+  const digested = db.prepare<[], number>("SELECT value FROM storage_mark WHERE name = 'digested'").pluck().get() ?? 0;
+  const counted = 'SELECT class, block, rows, bytes FROM storage_block WHERE rows > 0 ORDER BY class, block';
+  const real = `SELECT ${CLASS_SQL} AS class, pos / ${BLOCK} AS block, count(*) AS rows, sum(${BYTES_SQL}) AS bytes
+    FROM record WHERE pos <= ? GROUP BY 1, 2 ORDER BY 1, 2`;
+  if (JSON.stringify(db.prepare(counted).all()) !== JSON.stringify(db.prepare(real).all(digested)))
+    faults.push('the counts of the blocks are not those of the records');
+  return faults;
 }
 
 const kindOf = { L0: 'alarm', L1: 'event', L2: 'state', L3: 'telemetry', L4: 'event' } as const;
