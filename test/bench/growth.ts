@@ -1,6 +1,7 @@
 /** What the journal still does in time when it has grown: appends, starts, and searches with every filter, both ways. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { createExports } from '../../runtime/api/export.ts';
 import { parsePosition } from '../../runtime/contracts/record.ts';
 import { Journal, type RecordQuery } from '../../runtime/journal/journal.ts';
 import { silentLog } from '../../runtime/log.ts';
@@ -124,8 +125,30 @@ async function searches(directory: string, size: number): Promise<Result[]> {
   return results;
 }
 
+/** MiB this process has more while it exports everything, late in the export and early in it; and its speed. */
+async function exportAll(directory: string, size: number): Promise<Result[]> {
+  await using journal = await openJournal(directory, () => size);
+  const peaks: [number, number] = [0, 0];
+  const before = process.memoryUsage().rss;
+  let bytes = 0;
+  const started = performance.now();
+  for await (const piece of createExports(journal).text({}, 'ndjson', 'none')) {
+    bytes += piece.length;
+    const late = bytes > size * EARLY_BYTES ? 1 : 0;
+    peaks[late] = Math.max(peaks[late] ?? 0, (process.memoryUsage().rss - before) / 2 ** 20);
+  }
+  const rate = (size * 1000) / (performance.now() - started);
+  return [
+    compare(`${size / MILLION} M: export, memory it takes`, 'MiB', 'the same early in it', [[peaks[1], peaks[0]]]),
+    compare(`${size / MILLION} M: export as NDJSON`, 'records/s', 'at 100,000/s', [[rate, 100_000]]),
+  ];
+}
+/** Of each record: the first tenth of the export. */
+const EARLY_BYTES = 25;
+
 export const growth: Benchmark = {
   name: 'growth',
+  asked: true,
   about: `appends, start and searches at ${SIZES.map((size) => size / MILLION).join(', ')} million records, against an empty journal and the first page`,
   async run(rounds) {
     const results: Result[] = [];
@@ -145,7 +168,7 @@ export const growth: Benchmark = {
       console.log(
         `  ${size / MILLION} M: ${(bytes / 1e9).toFixed(2)} GB, made in ${Math.round((made - began) / 1000)} s, indexed in ${Math.round((performance.now() - made) / 1000)} s`,
       );
-      results.push(...(await searches(folder.path, size)));
+      results.push(...(await searches(folder.path, size)), ...(await exportAll(folder.path, size)));
       const onEmpty = async (measure: (directory: string) => Promise<number>) => {
         using empty = openFolder();
         await startMs(empty.path, 0);
