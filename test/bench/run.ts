@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { access } from './access.ts';
 import { apiPage } from './api-page.ts';
 import { append } from './append.ts';
+import { cursors } from './cursors.ts';
 import { drain } from './drain.ts';
 import { eventToRelay } from './event-to-relay.ts';
 import { ingest } from './ingest.ts';
@@ -13,7 +14,7 @@ import { memory } from './memory.ts';
 import { slowDisk } from './slow-disk.ts';
 import { soak } from './soak.ts';
 
-const benchmarks: readonly Benchmark[] = [append, ingest, drain, access, apiPage, eventToRelay, slowDisk, memory, soak];
+const benchmarks: readonly Benchmark[] = [append, ingest, drain, cursors, access, apiPage, eventToRelay, slowDisk, memory, soak];
 
 const usual = benchmarks.filter((one) => !one.asked).map(({ name }) => name);
 const asked = benchmarks.filter((one) => one.asked).map(({ name }) => name);
