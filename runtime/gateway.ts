@@ -110,7 +110,7 @@ const stepped = (delta: number): Draft => ({
 
 /** A journal that had to begin anew is an alarm, not only a record. */
 async function tellRecovery({ started }: Journal, alarms: Alarms): Promise<void> {
-  if (started.reason === undefined || started.reason === 'first') return;
+  if (started.reason === undefined || ['first', 'restored'].includes(started.reason)) return;
   const about = { device: '', scenario: 'gateway', zone: '', kind: 'journalRecovered', actor: 'system:journal' };
   await alarms.raise({
     ...about,

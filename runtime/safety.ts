@@ -20,7 +20,7 @@ import type { Log } from './log.ts';
 import { again, newerWords, type SafetyWords, unwritableWords } from './safety.words.ts';
 
 const LOOK_MS = 30_000;
-const DENIED = /^(EACCES|EPERM|EROFS|SQLITE_READONLY.*|SQLITE_CANTOPEN.*|SQLITE_PERM)$/;
+const DENIED = /^(EACCES|EPERM|EROFS|EIO|ENXIO|SQLITE_(READONLY|CANTOPEN|IOERR|PERM).*)$/;
 
 export interface SafetyReason {
   readonly code: ErrorCode;

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import {
   copyFileSync,
+  cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -262,6 +264,57 @@ test('R4 killed between the old file and the new one, the next start goes on wit
   await using journal = await open();
   expect(journal.epoch).toBe(2);
   expect(notesOf(journal)).toBe(NOTES);
+});
+
+test('R4 killed at any moment while a damaged file is replaced, the next start has the configuration and no number twice', {
+  timeout: 120_000,
+}, async () => {
+  await fill();
+  overwrite(((pagesOf('record')[0] ?? 0) - 1) * 4096, 4096);
+  const names = ['gatehouse.db', 'identity.json', 'secrets'];
+  const aside = mkdtempSync(join(tmpdir(), 'gh-damage-aside-'));
+  for (const name of names) cpSync(join(directory, name), join(aside, name), { recursive: true });
+  const program = join(aside, 'open.mts');
+  const from = (path: string) => JSON.stringify(new URL(path, import.meta.url).href);
+  writeFileSync(
+    program,
+    `import { Journal } from ${from('./journal.ts')};
+    import { systemClock } from ${from('../clock.ts')};
+    import { silentLog } from ${from('../log.ts')};
+    const journal = await Journal.open({ directory: process.argv[2], clock: systemClock, log: silentLog });
+    const event = { lane: 'L1', kind: 'event', scenario: 's', device: 'd', name: 'n', data: 1 };
+    for (;;) await journal.append(event).then(([record]) => process.stdout.write(record.epoch + ':' + record.seq + '\\n'));`,
+  );
+  const states = new Set<string>();
+  for (let round = 0; round < 12; round++) {
+    rmSync(directory, { recursive: true });
+    mkdirSync(directory);
+    for (const name of names) cpSync(join(aside, name), join(directory, name), { recursive: true });
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, directory]);
+    let text = '';
+    child.stdout.on('data', (chunk) => (text += String(chunk)));
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    const identity = join(directory, 'identity.json');
+    await expect
+      .poll(() => existsSync(identity) && readFileSync(identity, 'utf8'), { interval: 1, timeout: 20_000 })
+      .toContain('"epoch":2');
+    await new Promise((resolve) => setTimeout(resolve, round * 6)); // no state to wait for: the moment is the point
+    child.kill('SIGKILL');
+    await ended;
+    states.add(`${existsSync(file)} ${existsSync(join(directory, 'quarantine'))} ${text !== ''}`);
+    await using journal = await open();
+    expect(notesOf(journal)).toBe(NOTES);
+    const told = everything(journal).filter(({ name }) => name === 'journal.epoch');
+    expect(told.length).toBeGreaterThan(0);
+    const acknowledged = text.split('\n').slice(0, -1);
+    const there = new Set(everything(journal).map(({ epoch, seq }) => `${epoch}:${seq}`));
+    for (const place of acknowledged) expect(there.has(place), place).toBe(true);
+    const [next] = await journal.append(passage(1));
+    expect(there.has(`${next?.epoch}:${next?.seq}`)).toBe(false);
+    expect(readdirSync(join(directory, 'quarantine')).length).toBeGreaterThan(0);
+  }
+  rmSync(aside, { recursive: true });
+  expect(states.size).toBeGreaterThan(1);
 });
 
 test('R4 an epoch that began before a kill is still told by its first record, once', async () => {
