@@ -14,8 +14,10 @@ CREATE TABLE IF NOT EXISTS device_event_key (
   PRIMARY KEY (device, key)
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX IF NOT EXISTS device_event_key_at ON device_event_key (at);
+CREATE TABLE IF NOT EXISTS device_delay (device TEXT PRIMARY KEY, ms INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 `;
 const KEEP = 'INSERT INTO device_event_key VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at';
+const USUAL = 'INSERT INTO device_delay VALUES (?, ?) ON CONFLICT DO UPDATE SET ms = excluded.ms';
 const FORGET = 'DELETE FROM device_event_key WHERE at < ?';
 
 /** The same key from the same device within this time is the same event. */
@@ -28,20 +30,22 @@ const REMEMBERED_DELAYS = 20;
 /** So many late events in a row with one and the same delay: the device's clock was set, not the line cut. */
 const NEW_CLOCK_AFTER = 3;
 const SAME_DELAY_MS = 5000;
+/** A usual delay that differs by less from the one on disk is not worth a write. */
+const SAME_USUAL_MS = 1000;
 
 export interface Repeats {
   /** True for a key that was here within ten minutes; any other counts as seen from now on. */
   isRepeat(key: string): boolean;
   /** The event was not committed: it may come again. */
   forget(key: string): void;
-  /** What to commit together with the events of these keys. */
+  /** What to commit together with the events of these keys, after `isLate` was asked about them. */
   writes(keys: readonly string[]): Write[];
   /** @param at device time, ms */
   isLate(at: number): boolean;
 }
 
 /** For one device, with what the journal knows of it. */
-export function createRepeats(journal: Pick<Journal, 'db' | 'read'>, clock: Clock, device: string): Repeats {
+export function createRepeats(journal: Pick<Journal, 'db'>, clock: Clock, device: string): Repeats {
   /** A delay is measured on a clock nobody sets: a step of the wall clock makes no message late (reliability.md T1). */
   const started = clock.now() - clock.mono();
   const keys = new Map<string, number>();
@@ -50,8 +54,9 @@ export function createRepeats(journal: Pick<Journal, 'db' | 'read'>, clock: Cloc
   );
   for (const { key, at } of stored.all(device, clock.now() - SAME_MS))
     keys.set(key, Math.min(at, clock.now()) - started);
-  const known = journal.read({ device, kind: ['event'], order: 'desc', limit: REMEMBERED_DELAYS }).items;
-  let delays = known.filter((record) => record.quality === 'good').map((record) => record.received - record.at);
+  // Not asked of the records: a device that has few events would have all of the journal searched at each start.
+  let saved = journal.db.prepare<[string], number>('SELECT ms FROM device_delay WHERE device = ?').pluck().get(device);
+  let delays = saved === undefined ? [] : [saved];
   let late: number[] = [];
 
   return {
@@ -69,10 +74,13 @@ export function createRepeats(journal: Pick<Journal, 'db' | 'read'>, clock: Cloc
     },
     writes(fresh) {
       const now = clock.now();
-      if (fresh.length === 0) return [];
+      const usual = Math.round(Math.min(...delays));
+      const moved = delays.length > 0 && !(Math.abs(usual - (saved ?? Number.NaN)) < SAME_USUAL_MS);
+      if (moved) saved = usual;
       return [
         ...fresh.map((key) => ({ sql: KEEP, params: [device, key, now] })),
-        { sql: FORGET, params: [now - SAME_MS] },
+        ...(fresh.length > 0 ? [{ sql: FORGET, params: [now - SAME_MS] }] : []),
+        ...(moved ? [{ sql: USUAL, params: [device, usual] }] : []),
       ];
     },
     isLate(at) {
