@@ -2,7 +2,7 @@
 import { systemClock } from '../../runtime/clock.ts';
 import { Journal } from '../../runtime/journal/journal.ts';
 import { silentLog } from '../../runtime/log.ts';
-import { type Ack, digestOf, unitSchema } from './journal-acks.ts';
+import { type Ack, digestOf, trialSchema } from './journal-acks.ts';
 
 export type ToDiskChild = { readonly do: 'open' } | { readonly do: 'append'; readonly count: number };
 export type FromDiskChild =
@@ -16,7 +16,7 @@ let journal: Journal | undefined;
 
 async function obey(message: ToDiskChild): Promise<FromDiskChild> {
   if (message.do === 'open') {
-    journal = await Journal.open({ directory, clock: systemClock, log: silentLog, schema: [unitSchema] });
+    journal = await Journal.open({ directory, clock: systemClock, log: silentLog, schema: trialSchema });
     return { acks: [], epoch: journal.epoch };
   }
   const open = journal;
@@ -27,7 +27,7 @@ async function obey(message: ToDiskChild): Promise<FromDiskChild> {
     ),
   );
   const acks = units.map((records) => ({
-    records: records.map(({ epoch, seq, id, data }) => ({ epoch, seq, id, digest: digestOf(data) })),
+    records: records.map(({ epoch, seq, id, lane, data }) => ({ epoch, seq, id, lane, digest: digestOf(data) })),
   }));
   return { acks, epoch: open.epoch };
 }

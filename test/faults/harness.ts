@@ -87,7 +87,7 @@ async function findsBug(tree: string, mutant: Mutant, random: () => number): Pro
 
 export const harness: Trial = {
   id: 'harness',
-  promises: ['R1', 'R2', 'R3', 'R4'],
+  promises: ['R1', 'R2', 'R3', 'R4', 'R5'],
   about: 'planted bugs: each is found by the trial meant for it',
   async run({ random, size, say }) {
     using tree = copyOfGateway();

@@ -78,6 +78,13 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'gap-missing',
+    about: 'records are removed to make room, and no gap record says so',
+    trial: 'power-cut',
+    promises: ['R2', 'R5'],
+    edits: [{ file: 'runtime/storage/removal.ts', from: 'records: [gapOf(stretch)],', to: 'records: [],' }],
+  },
+  {
     id: 'cursor-before-puback',
     about: 'the place of an uplink is saved when a batch is sent, not when it is acknowledged',
     trial: 'kill',

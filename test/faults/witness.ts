@@ -211,7 +211,7 @@ export function createWitness(random: () => number, mark: () => number = () => 0
         const rows = db.prepare<[], Row>('SELECT pos, id, at, kind, device, name, data FROM record ORDER BY pos').all();
         const before = (map: ReadonlyMap<string, number>) =>
           [...map].filter(([, at]) => upTo === undefined || at <= upTo).map(([name]) => name);
-        checkHoles(rows, 0);
+        checkHoles(rows, 'done');
         checkReads(rows, before(acked.plates));
         checkCommands(rows, before(acked.commands));
         if (upTo !== undefined) {
