@@ -47,6 +47,8 @@ test('R4 the whole way: made over the API, taken off the box, restored, started,
     await gateway.open('gate-east-in');
     const started = (await gateway.records()).find(({ name }) => name === 'gateway.started');
     expect(started).toMatchObject({ kind: 'audit', lane: 'L0', data: { epoch: 1, version: expect.any(String) } });
+    const { findings = [] } = (started?.data ?? {}) as { findings?: { check: string }[] };
+    expect(findings.filter(({ check }) => check !== 'clock' && check !== 'space')).toEqual([]);
     const { name } = await gateway.post<{ name: string }>('/backups', { passphrase: PASSPHRASE });
     const file = await gateway.api(`/backups/${name}`, { as: 'demo-admin' });
     writeFileSync(archive, Buffer.from(await file.arrayBuffer()));

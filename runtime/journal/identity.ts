@@ -184,6 +184,7 @@ function tablesOf(source: string, target: string, identity: Identity): Copied | 
 }
 
 function makeDatabase(file: string, identity: Identity): void {
+  closeSync(openSync(file, 'a', 0o600)); // SQLite gives its WAL the rights of the database
   const db = new Database(file);
   try {
     db.pragma('auto_vacuum = INCREMENTAL'); // first: it has no effect on a file that holds anything

@@ -2,7 +2,7 @@
  * What can still be read of a quarantined journal, copied beside it in the background: every record whose row makes sense,
  * whatever happened to the trees above it. The quarantined file itself is only ever read.
  */
-import { existsSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
@@ -43,6 +43,7 @@ export function salvage(folder: string): Salvaged {
   const draft = `${target}.part`;
   rmSync(draft, { force: true });
   const pages = openPages(join(folder, 'gatehouse.db'));
+  closeSync(openSync(draft, 'a', 0o600));
   const db = new Database(draft);
   try {
     db.pragma('journal_mode = OFF');
