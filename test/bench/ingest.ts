@@ -3,11 +3,8 @@
  * it once it is on the disk. Against the broker library alone with a consumer in its process, and against Mosquitto with
  * one behind it, where it is installed; both keep nothing.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Aedes } from 'aedes';
 import { driverOf } from '../../drivers/index.ts';
@@ -22,12 +19,12 @@ import { schema as repeatSchema } from '../../runtime/devices/repeats.ts';
 import { Journal } from '../../runtime/journal/journal.ts';
 import { silentLog as log } from '../../runtime/log.ts';
 import { createRules, schema as ruleSchema } from '../../runtime/rules/rules.ts';
+import { HOST, hasMosquitto, startMosquitto } from './brokers.ts';
 import { startLoad } from './load.ts';
 import { alternate, type Benchmark, compare } from './measure.ts';
 import { openSubscriber } from './mqtt-wire.ts';
 import { openFolder } from './scratch.ts';
 
-const HOST = '127.0.0.1';
 const DEVICES = 50;
 const WINDOW = 20;
 const WARM_UP_MS = 500;
@@ -51,7 +48,7 @@ async function rate(port: number, devices: typeof strangers, received: () => num
 }
 
 /** The part of the core that a device's message passes, with the limit on a device's rate lifted. */
-async function ours(): Promise<number> {
+export async function ours(): Promise<number> {
   using folder = openFolder();
   const schema = [alarmSchema, ruleSchema, inventorySchema, repeatSchema];
   await using journal = await Journal.open({ directory: folder.path, clock, log, schema });
@@ -104,42 +101,13 @@ async function aedesAlone(): Promise<number> {
   }
 }
 
-const hasMosquitto = (): boolean => spawnSync('mosquitto', ['-h'], { stdio: 'ignore' }).error === undefined;
-
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 async function mosquitto(): Promise<number> {
-  using folder = openFolder();
-  const port = await freePort();
-  const file = join(folder.path, 'mosquitto.conf');
-  const unlimited = 'max_queued_messages 0\nmax_inflight_messages 0\n';
-  writeFileSync(
-    file,
-    `listener ${port} ${HOST}\nallow_anonymous true\nset_tcp_nodelay true\nlog_type error\n${unlimited}`,
-  );
-  const child: ChildProcess = spawn('mosquitto', ['-c', file], { stdio: 'ignore' });
-  const gone = once(child, 'exit');
-  const stop = () => void child.kill();
-  process.once('exit', stop); // a benchmark that fails leaves nothing running
-  try {
-    let count = 0;
-    const end = await connected(() => openSubscriber(HOST, port, () => count++));
-    const found = await rate(port, strangers, () => count);
-    end();
-    return found;
-  } finally {
-    process.off('exit', stop);
-    stop();
-    await gone;
-  }
+  await using broker = await startMosquitto();
+  let count = 0;
+  const end = await connected(() => openSubscriber(HOST, broker.port, () => count++));
+  const found = await rate(broker.port, strangers, () => count);
+  end();
+  return found;
 }
 
 async function connected<T>(attempt: () => Promise<T>): Promise<T> {

@@ -8,13 +8,28 @@ import { append } from './append.ts';
 import { cursors } from './cursors.ts';
 import { drain } from './drain.ts';
 import { eventToRelay } from './event-to-relay.ts';
+import { growth } from './growth.ts';
 import { ingest } from './ingest.ts';
+import { ingestStock } from './ingest-stock.ts';
 import type { Benchmark, Result } from './measure.ts';
 import { memory } from './memory.ts';
 import { slowDisk } from './slow-disk.ts';
 import { soak } from './soak.ts';
 
-const benchmarks: readonly Benchmark[] = [append, ingest, drain, cursors, access, apiPage, eventToRelay, slowDisk, memory, soak];
+const benchmarks: readonly Benchmark[] = [
+  append,
+  ingest,
+  drain,
+  cursors,
+  access,
+  apiPage,
+  eventToRelay,
+  slowDisk,
+  memory,
+  growth,
+  ingestStock,
+  soak,
+];
 
 const usual = benchmarks.filter((one) => !one.asked).map(({ name }) => name);
 const asked = benchmarks.filter((one) => one.asked).map(({ name }) => name);
