@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { writeBallast } from './ballast.ts';
+import { forecast } from './forecast.ts';
 import { createHours } from './rollup.ts';
 import { createScan } from './scan.ts';
 
@@ -14,7 +15,7 @@ export type ScanAnswer = { readonly turn: number } & ({ readonly result: unknown
 /** Everything the thread can be asked; arguments and results cross as plain data. */
 function createAnswers({ file, thinTo }: ScanWorkerData) {
   const db = new Database(file, { readonly: true });
-  return { ...createScan(db, thinTo), hours: createHours(db), ballast: writeBallast };
+  return { ...createScan(db, thinTo), hours: createHours(db), ballast: writeBallast, forecast };
 }
 export type Answers = ReturnType<typeof createAnswers>;
 export interface ScanQuestion {

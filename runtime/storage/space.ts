@@ -12,7 +12,7 @@ import type { Journal, Write } from '../journal/journal.ts';
 import { positionNumber } from '../journal/schema.ts';
 import type { Log } from '../log.ts';
 import { BALLAST_BYTES, dropBallast, hasBallast } from './ballast.ts';
-import { forecast, type Outage } from './forecast.ts';
+import type { Outage } from './forecast.ts';
 import {
   type AlarmLevel,
   alarmAt,
@@ -91,7 +91,8 @@ const WAL_ALARM_BYTES = 64 << 20;
 const EARLY_PART = 0.004;
 const RECLAIM_PAGES = 128;
 const RECLAIM_LEAST_BYTES = 16 << 20;
-const KEPT_ROLLUP_HOURS = 30 * 24;
+/** Figures of so many hours stay; on a disk that would drop facts next, fewer. */
+const KEPT_ROLLUP_HOURS = { usually: 30 * 24, atLeast: 24, from: 0.9 };
 const HOUR_MS = 3_600_000;
 
 const classOf: Readonly<Record<'thin' | 'L1' | 'L2' | 'L3' | 'L4', Class>> = {
@@ -228,7 +229,9 @@ export function watchSpace(parts: StorageParts): Storage {
       const excess = measured.usedBytes - until * room;
       if (what === 'rollup') {
         const oldest = oldestHour.get()?.hour;
-        const before = Math.floor(clock.now() / HOUR_MS) - KEPT_ROLLUP_HOURS;
+        const { usually, atLeast, from } = KEPT_ROLLUP_HOURS;
+        const kept = measured.usedBytes >= from * room ? atLeast : usually;
+        const before = Math.floor(clock.now() / HOUR_MS) - kept;
         if (oldest === undefined || oldest >= before) continue;
         await journal.commit({ writes: [pruneWrite(before, BATCH_ROWS)] });
         return true;
@@ -303,7 +306,8 @@ export function watchSpace(parts: StorageParts): Storage {
     const cursors = (['L0', 'L3'] as const).flatMap((of) => Object.values(cursorsFor(of)));
     const delivered = cursors.length === 0 ? 0 : Math.min(...cursors);
     const measured = measure();
-    outage = forecast(
+    outage = await scanner.ask(
+      'forecast',
       measuredFrom({
         roomBytes: roomBytes(measured),
         usedBytes: measured.usedBytes,

@@ -3,9 +3,10 @@ import { clock } from './clock.ts';
 import { disk } from './disk.ts';
 import { harness } from './harness.ts';
 import { kill } from './kill.ts';
+import { outage } from './outage.ts';
 import { powerCut } from './power-cut.ts';
 import { powerCutSite } from './power-cut-site.ts';
 import { slowDisk } from './slow-disk.ts';
 import type { Trial } from './trial.ts';
 
-export const trials: readonly Trial[] = [harness, powerCut, powerCutSite, kill, disk, slowDisk, clock];
+export const trials: readonly Trial[] = [harness, powerCut, powerCutSite, kill, disk, slowDisk, clock, outage];

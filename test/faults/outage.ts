@@ -1,0 +1,254 @@
+/**
+ * The line is away for thirty days at the rate of a compound, on a disk too small for it; then it comes back. Time is
+ * simulated, the journal, its storage, the uplink and the broker are real.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../../runtime/clock.ts';
+import { type JournalRecord, type Lane, lanes } from '../../runtime/contracts/record.ts';
+import type { Journal } from '../../runtime/journal/journal.ts';
+import { seqOf } from '../../runtime/journal/schema.ts';
+import { silentLog } from '../../runtime/log.ts';
+import { draftOf, faultsOf, openTestStore, type TestStore } from '../../runtime/storage/storage.fixture.ts';
+import { startUplink } from '../../runtime/uplink/mqtt.ts';
+import { startMosquitto } from '../uplink-peers.ts';
+import { type Receiver, startReceiver } from '../uplink-receiver.ts';
+import { hold, type Size, type Trial } from './trial.ts';
+
+const MB = 2 ** 20;
+const HOUR = 3_600_000;
+const DAYS = 30;
+const TARGET = 'city';
+
+type Mix = Readonly<Record<'L0' | 'L1' | 'L2' | 'L3', number>>;
+/** A compound of 500 devices; and one with many more facts, so that a short run gets to the end of every lane. */
+const COMPOUND: Mix = { L0: 0.005, L1: 0.015, L2: 0.06, L3: 0.92 };
+const EVENTFUL: Mix = { L0: 0.04, L1: 0.16, L2: 0.2, L3: 0.6 };
+interface Scale {
+  readonly rows: number;
+  /** Committed at once. */
+  readonly batch: number;
+  readonly capBytes: number;
+  readonly mix: Mix;
+  /** Lanes that go, in this order. */
+  readonly goes: readonly string[];
+}
+const ORDER = ['L3 thinned', 'L3 space', 'L2 space', 'L1 space'];
+const SCALES: Readonly<Record<Size, Scale>> = {
+  slice: { rows: 60_000, batch: 250, capBytes: 2 * MB, mix: EVENTFUL, goes: ORDER },
+  normal: { rows: 2_000_000, batch: 2000, capBytes: 8 * MB, mix: COMPOUND, goes: ORDER },
+  long: { rows: 30_000_000, batch: 2000, capBytes: 2048 * MB, mix: COMPOUND, goes: ORDER.slice(0, 2) },
+};
+/** Of the whole compound: a smaller run has fewer in proportion, or every reading would have an hour of its own. */
+const POINTS = 2000;
+/** Acknowledged before the line goes. */
+const DELIVERED_PART = 0.02;
+const LIVE_EVERY_MS = 20;
+const LIVE_LEAST = 100;
+const LIVE_P99_MS = 1000;
+const DRAIN_MS = 3_600_000;
+/** Of the calculator, and of a step of the simulation beside it. */
+const TOLERANCE = 0.1;
+
+/** The lane of every sequence number, a byte each. */
+function watchLanes(journal: Journal, most: number) {
+  const known = new Uint8Array(most * 2).fill(255);
+  journal.onCommit((records) => {
+    for (const { seq, lane } of records) known[seq] = lanes.indexOf(lane);
+  });
+  return (seq: number): Lane | undefined => lanes[known[seq] ?? 255];
+}
+
+function uplinkOf({ journal }: TestStore, port: number) {
+  return startUplink({
+    id: TARGET,
+    url: `mqtt://127.0.0.1:${port}`,
+    site: 'site',
+    gateway: journal.gateway,
+    version: '0.0.0',
+    journal,
+    clock: systemClock,
+    log: silentLog,
+    report() {},
+  });
+}
+
+/** Everything that is in the journal now has arrived; a lane with nothing new is not told of for a while. */
+function arrival({ db }: Journal, { urgent, bulk }: Receiver): () => boolean {
+  const last = (from: number, to: number) =>
+    db
+      .prepare<[number, number], { pos: number }>(
+        'SELECT pos FROM record WHERE lane BETWEEN ? AND ? ORDER BY pos DESC LIMIT 1',
+      )
+      .get(from, to);
+  const [high, low] = [seqOf(last(0, 1)?.pos ?? 0), seqOf(last(2, 3)?.pos ?? 0)];
+  return () => urgent.through >= high && bulk.through >= low;
+}
+
+async function until(holds: () => boolean, withinMs: number): Promise<boolean> {
+  for (const end = performance.now() + withinMs; !holds(); await sleep(20)) if (performance.now() > end) return false;
+  return true;
+}
+
+export const outage: Trial = {
+  id: 'outage',
+  promises: ['R5', 'B1', 'B4', 'B5', 'B6'],
+  about: 'thirty days without the platform on a small disk: lanes go in order, every loss is counted, the rest arrives',
+  async run({ random, size, say }) {
+    const { rows, batch, capBytes, mix, goes } = SCALES[size];
+    await using store = await openTestStore({ capBytes, lookMs: HOUR });
+    const { journal, storage, clock, world } = store;
+    world.targets = [{ id: TARGET, lanes: ['L0', 'L1', 'L2', 'L3'] }];
+    const laneAt = watchLanes(journal, rows);
+    const stepMs = (DAYS * 24 * HOUR * batch) / rows;
+    const points = Math.ceil((POINTS * rows) / SCALES.long.rows);
+    let made = 0;
+    let urgent = 0;
+    const laneOf = (share: number): Lane => {
+      if (share < mix.L3) return 'L3';
+      if (share < mix.L3 + mix.L2) return 'L2';
+      return share < mix.L3 + mix.L2 + mix.L1 ? 'L1' : 'L0';
+    };
+    async function live(): Promise<void> {
+      const drafts = Array.from({ length: batch }, () => {
+        const draft = draftOf(laneOf(random()), made++);
+        return { ...draft, device: `device-${made % points}` };
+      });
+      urgent += drafts.filter(({ lane }) => lane === 'L0').length;
+      await journal.append(...drafts);
+      await clock.advance(stepMs);
+      await storage.look();
+    }
+
+    await using broker = await startMosquitto();
+    await using receiver = await startReceiver(broker.port, journal.gateway);
+    const before = uplinkOf(store, broker.port);
+    while (made < rows * DELIVERED_PART) await live();
+    hold('B5', await until(arrival(journal, receiver), 60_000), 'what came before the outage did not arrive');
+    await before.stop();
+    await broker.kill();
+
+    const away = clock.now();
+    const hours = () => (clock.now() - away) / HOUR;
+    const predicted = new Map<string, number>();
+    const happened = new Map<string, number>();
+    const first: string[] = [];
+    let largest = 0;
+    let lastPos = 0;
+    const gaps = journal.db.prepare<[number], { pos: number; data: string }>(
+      "SELECT pos, data FROM record WHERE kind = 6 AND pos > ? AND name = 'buffer.gap' ORDER BY pos",
+    );
+    const began = performance.now();
+    while (made < rows) {
+      await live();
+      const view = storage.view();
+      largest = Math.max(largest, statSync(join(store.directory, 'gatehouse.db')).size);
+      hold('B1', view.fill < 0.97, () => `${(view.fill * 100).toFixed(1)} % full: removal did not keep up`);
+      if (predicted.size === 0 && made > rows * DELIVERED_PART * 2) {
+        for (const { lane, outageSeconds } of view.lanes) {
+          if (outageSeconds !== undefined) predicted.set(lane, hours() + outageSeconds / 3600);
+        }
+      }
+      for (const { pos, data } of gaps.all(lastPos)) {
+        lastPos = pos;
+        const gap = JSON.parse(data) as { lane: Lane; reason: string; undelivered?: Record<string, number> };
+        const what = `${gap.lane} ${gap.reason}`;
+        if (!first.includes(what)) first.push(what);
+        if (gap.undelivered?.[TARGET] !== undefined && !happened.has(gap.lane)) happened.set(gap.lane, hours());
+      }
+    }
+    const seconds = (performance.now() - began) / 1000;
+    say(`${rows} records of ${DAYS} days in ${seconds.toFixed(0)} s, ${Math.round(rows / seconds)} a second`);
+    hold('B1', first.join() === goes.join(), () => `lanes went as ${first.join(', ')}`);
+    hold('B1', largest <= capBytes, () => `the file grew to ${largest} bytes of ${capBytes}`);
+    const faults = faultsOf(journal.db, journal.epoch, laneAt);
+    hold('R5', faults.length === 0, () => faults.slice(0, 5).join('; '));
+    const kept = journal.db
+      .prepare<[], number>('SELECT count(*) FROM record WHERE lane = 0 AND kind = 2')
+      .pluck()
+      .get();
+    hold('R5', kept === urgent, () => `${kept} of ${urgent} urgent records are left`);
+    for (const [lane, real] of happened) {
+      const told = predicted.get(lane);
+      say(`${lane}: first undelivered record dropped after ${real.toFixed(1)} h, told ${told?.toFixed(1)} h`);
+      const off = Math.abs((told ?? 0) - real);
+      hold(
+        'B6',
+        off <= TOLERANCE * real + (2 * stepMs) / HOUR,
+        () => `${lane} was dropped after ${real} h, the calculator said ${told} h`,
+      );
+    }
+    const target = storage.view().targets.reduce((sum, { dropped }) => sum + dropped, 0);
+    const lost = journal.db
+      .prepare<[], number>("SELECT sum(data ->> '$.undelivered.city') FROM record WHERE kind = 6")
+      .pluck()
+      .get();
+    hold('B6', target === lost, () => `${lost} undelivered records were dropped, the counters say ${target}`);
+
+    await broker.start();
+    await comeBack({ store, receiver, port: broker.port, say });
+  },
+};
+
+interface Return {
+  readonly store: TestStore;
+  readonly receiver: Receiver;
+  readonly port: number;
+  say(text: string): void;
+}
+
+/** The line is there again: what is left arrives, live urgent records ahead of it. */
+async function comeBack({ store, receiver, port, say }: Return): Promise<void> {
+  const { journal } = store;
+  const drained = arrival(journal, receiver);
+  const sentAt = new Map<string, number>();
+  const waits: number[] = [];
+  let looked = receiver.urgent.records.length;
+  const look = () => {
+    for (; looked < receiver.urgent.records.length; looked++) {
+      const at = sentAt.get(receiver.urgent.records[looked]?.id ?? '');
+      if (at !== undefined) waits.push(performance.now() - at);
+    }
+  };
+  receiver.client.on('message', look);
+  const uplink = uplinkOf(store, port);
+  const began = performance.now();
+  try {
+    hold('B5', await until(() => receiver.statuses.length > 1, 60_000), 'the uplink did not come back');
+    for (let n = 0; n < LIVE_LEAST || !drained(); n++) {
+      const at = performance.now();
+      hold('B5', at - began < DRAIN_MS, 'the backlog did not drain');
+      const [record] = await journal.append(draftOf('L0', n));
+      if (record) sentAt.set(record.id, at);
+      look();
+      await sleep(LIVE_EVERY_MS);
+    }
+    hold('B5', await until(arrival(journal, receiver), 60_000), 'the last records did not arrive');
+  } finally {
+    await uplink.stop();
+  }
+  look();
+  const seconds = (performance.now() - began) / 1000;
+  waits.sort((a, b) => a - b);
+  const p99 = waits[Math.floor(waits.length * 0.99)] ?? Number.POSITIVE_INFINITY;
+  const got = new Map<number, JournalRecord>();
+  for (const record of [...receiver.urgent.records, ...receiver.bulk.records]) {
+    hold('R3', !got.has(record.seq), () => `${record.seq} is there twice after dedupe`);
+    got.set(record.seq, record);
+  }
+  const left = journal.db.prepare<[], { pos: number; id: string }>('SELECT pos, id FROM record ORDER BY pos').all();
+  for (const { pos, id } of left) {
+    const seq = seqOf(pos);
+    hold('B5', got.get(seq)?.id === id, () => `${seq} is in the journal and did not arrive`);
+  }
+  hold(
+    'U1',
+    receiver.urgent.holes.length + receiver.bulk.holes.length === 0,
+    'a batch did not begin where the last ended',
+  );
+  say(
+    `${left.length} records arrived in ${seconds.toFixed(1)} s, ${waits.length} live ones beside them, p99 ${p99.toFixed(0)} ms`,
+  );
+  hold('B5', p99 <= LIVE_P99_MS, () => `a live urgent record took ${p99.toFixed(0)} ms at p99`);
+}
