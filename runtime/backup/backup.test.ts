@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
+  chownSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
@@ -106,7 +107,7 @@ describe('a full backup', () => {
     expect(found).toMatchObject({ kind: 'full', epoch: 1, first: '1:1', last: '1:501', schema: 2 });
     expect(readFileSync(join(target, 'secrets', 'pepper'), 'utf8')).toBe('the pepper');
     expect(readFileSync(join(target, 'flows', 'flows_cred.json'), 'utf8')).toBe('{"$":"sealed"}');
-    expect(readdirSync(join(target, 'secrets'))).toEqual(['pepper']);
+    expect(readdirSync(join(target, 'secrets'))).toEqual(['audit.key', 'pepper']);
     expect(statSync(join(target, 'secrets', 'pepper')).mode & 0o777).toBe(0o600);
     await using site = await openSite(target);
     expect(site.journal.started).toMatchObject({ reason: 'restored', archive: name });
@@ -145,6 +146,7 @@ describe('a full backup', () => {
     while (running) await site.journal.append(passage('meanwhile'));
     const found = await verifyArchive(archiveOf((await making).name), boxOf());
     expect(found.entries.map(({ name }) => name)).toEqual([
+      'secrets.audit.key',
       'secrets.pepper',
       'flows.flows.json',
       'flows.flows_cred.json',
@@ -305,6 +307,35 @@ describe('an archive that was tampered with is refused, and nothing is written',
     await expect(restore(made, join(root, 'restored'), boxOf())).rejects.toMatchObject({ code: 'backup.damaged' });
     expect(() => readdirSync(join(root, 'restored'))).toThrow('ENOENT');
   });
+
+  test('one of a newer version, with what to do about it', async () => {
+    await using site = await openSite();
+    const { name } = await site.backups.make({ kind: 'config' }, 'user:chen');
+    const { header } = readHeader(archiveOf(name));
+    const { gateway, head, created, kind } = header;
+    const dataKey = randomBytes(32);
+    const made = join(root, 'made.ghb');
+    const facts = { format: 1 as const, gateway, version: '9.0.0', head, created, kind, schema: 99, epoch: 1 };
+    const about = { ...header, wraps: [wrapForBox(dataKey, boxOf().box)] };
+    writeArchive(made, about, dataKey, facts, [{ name: 'gatehouse.db', content: Buffer.from('x') }]);
+    const refusal = await restore(made, join(root, 'restored'), boxOf()).catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ code: 'backup.format', message: expect.stringContaining('9.0.0') });
+  });
+
+  test.runIf(process.getuid?.() === 0)(
+    'restored by root, everything belongs to the owner of the directory',
+    async () => {
+      await using site = await openSite();
+      await furnish(site);
+      const { name } = await site.backups.make({ kind: 'config' }, 'user:chen');
+      const target = join(root, 'restored');
+      mkdirSync(target);
+      if (process.getuid?.() === 0) chownSync(target, 12_345, 12_345);
+      await restore(archiveOf(name), target, boxOf());
+      for (const file of ['gatehouse.db', 'identity.json', 'secrets', 'secrets/pepper', 'flows/flows.json'])
+        expect(statSync(join(target, file)).uid, file).toBe(statSync(target).uid);
+    },
+  );
 
   test('a directory in use is not restored into', async () => {
     await using site = await openSite();

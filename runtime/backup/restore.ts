@@ -1,5 +1,6 @@
 /** An archive becomes a data directory again: verified to its last byte before the first one is written. */
 import {
+  chownSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -9,12 +10,14 @@ import {
   renameSync,
   rmSync,
   statfsSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { GatehouseError, reasonOf } from '../errors.ts';
 import { faultOf } from '../journal/copies.ts';
 import { markRestored, writeDurably } from '../journal/identity.ts';
+import { SCHEMA_VERSION } from '../journal/schema.ts';
 import { type Manifest, readArchive, type Sink } from './archive.ts';
 import { DATABASE, placeOf } from './contents.ts';
 import { type Keys, unwrap } from './keys.ts';
@@ -34,7 +37,13 @@ async function open(archive: string, keys: Keys): Promise<Opened> {
 }
 
 /** Every name must be one of ours: nothing is written where an archive says, only where its names belong. */
-function acceptable({ entries }: Manifest): void {
+function acceptable({ entries, schema, version }: Manifest): void {
+  if (schema > SCHEMA_VERSION) {
+    throw new GatehouseError(
+      'backup.format',
+      `The archive is of version ${version} (schema ${schema}, this program knows ${SCHEMA_VERSION}): restore it with that version`,
+    );
+  }
   for (const { name } of entries) {
     if (placeOf(name) === undefined) {
       throw new GatehouseError(
@@ -94,6 +103,7 @@ export async function restore(archive: string, directory: string, keys: Keys, af
     );
     // The database goes last: without it the directory is no gateway's.
     const order = readdirSync(draft).sort((a, b) => Number(a === DATABASE) - Number(b === DATABASE));
+    ownAs(directory, draft);
     for (const name of order) renameSync(join(draft, name), join(directory, name));
     flush(directory);
     rmSync(draft, { recursive: true });
@@ -102,6 +112,14 @@ export async function restore(archive: string, directory: string, keys: Keys, af
     rmSync(existed ? draft : directory, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** Restored by root into a directory of the gateway's user, everything is that user's: or the gateway could not open it. */
+function ownAs(directory: string, draft: string): void {
+  const { uid, gid } = statSync(directory);
+  if (process.getuid?.() !== 0 || uid === 0) return;
+  for (const entry of readdirSync(draft, { recursive: true, withFileTypes: true }))
+    chownSync(join(entry.parentPath, entry.name), uid, gid);
 }
 
 function refuseUsed(directory: string): void {
