@@ -22,6 +22,9 @@ const CARS_MS = 600;
 /** Of the flow process alone now and then: after five ends in a minute it is started without its flows. */
 const targets = ['core', 'flows', 'both', 'core', 'core'] as const;
 const FLOWS_COME_MS = 2000;
+const ONLINE_MS = 5000;
+/** An uplink saves its place five times a second. */
+const SAVED_MS = 200;
 const LAST_WORDS = 2000;
 const URGENT: readonly Lane[] = ['L0', 'L1'];
 const BULK: readonly Lane[] = ['L2', 'L3'];
@@ -65,6 +68,14 @@ function signal(pid: number): void {
   } catch {
     // it went by itself a moment ago
   }
+}
+
+const heardFrom = ({ urgent, bulk }: Receiver): number => urgent.batches + bulk.batches;
+
+/** @returns whether it came true in time */
+async function comes(withinMs: number, look: () => boolean): Promise<boolean> {
+  for (const end = performance.now() + withinMs; performance.now() < end; await sleep(20)) if (look()) return true;
+  return false;
 }
 
 /** @throws Broken when the journal of a track's lanes is not exactly what arrived */
@@ -143,6 +154,7 @@ export const kill: Trial = {
     let frozen = 0;
     for (let count = 0; count < KILLS[size]; ) {
       const rest = witness.work(gateway);
+      const heard = heardFrom(receiver);
       // Short lives more often than long ones: what is new in a life happens early.
       await sleep(random() < 0.4 ? pick(random, 700) : 400 + pick(random, 2500));
       hold('R2', isAlive(gateway.pid), () => `the core ended by itself:\n${gateway.text().slice(-LAST_WORDS)}`);
@@ -162,8 +174,12 @@ export const kill: Trial = {
         continue;
       }
       // Now and then the last that was sent up is lost on the line, unacknowledged.
-      line.frozen = count % 2 === 0;
-      if (line.frozen) await sleep(50 + pick(random, 400));
+      if (count % 2 === 0 && (await comes(ONLINE_MS, () => heardFrom(receiver) > heard))) {
+        const { samples } = witness.counts();
+        line.frozen = true;
+        await comes(ONLINE_MS, () => witness.counts().samples > samples + 5);
+        await sleep(SAVED_MS + pick(random, 300));
+      }
       await gateway.kill('SIGKILL');
       await rest();
       if (line.frozen) {
