@@ -16,6 +16,7 @@ import { type Phrase, words } from './gatehouse.words.ts';
 import { verifyAuditFile } from './journal/chain.ts';
 import { copyWhole, factsOf } from './journal/copies.ts';
 import { inspect } from './journal/inspect.ts';
+import { outageText } from './storage/outage-text.ts';
 
 /** As sysexits.h has them, so that a script can tell. */
 const EXIT = { usage: 64, data: 65, input: 66, software: 70, create: 73, permission: 77 } as const;
@@ -26,6 +27,7 @@ const EXIT_OF: Partial<Record<string, number>> = {
   'backup.not_empty': EXIT.create,
   'backup.passphrase': EXIT.usage,
   'backup.room': EXIT.create,
+  'journal.newer': EXIT.data,
 };
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -143,6 +145,14 @@ const verbs: Record<string, (options: Options, archive: string | undefined) => P
     say(both(faults.length === 0 ? 'auditSound' : 'auditBroken'));
     say(`  ${checked} ${short('auditChecked')}, ${removed} ${short('auditRemoved')}`);
     return faults.length === 0 ? 0 : EXIT.data;
+  },
+  outage({ data }) {
+    if (inspect(data).state !== 'ours') {
+      complain('noGateway', data);
+      return EXIT.input;
+    }
+    say(outageText(data));
+    return 0;
   },
   help() {
     say(both('usage'));

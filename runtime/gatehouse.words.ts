@@ -79,6 +79,10 @@ export const words = {
   'audit.missing': { zh: '缺失', en: 'missing' },
   'audit.unchained': { zh: '插入的', en: 'slipped in' },
   'audit.mark': { zh: '保存期限的标记不对', en: 'the mark of retention is wrong' },
+  'journal.newer': {
+    zh: '数据库由更新的版本写成，请用那个版本',
+    en: 'The database was written by a newer version; use that version',
+  },
   notFound: { zh: '找不到文件', en: 'File not found' },
   notWritable: { zh: '不能写入', en: 'Cannot write' },
 } as const satisfies Record<string, Words>;
