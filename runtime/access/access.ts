@@ -10,8 +10,10 @@ import { shown } from '../devices/problem.ts';
 import { isInstant } from '../devices/site-time.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
+import { uuidv7 } from '../journal/uuid.ts';
 import { admits, judge, type Moment, type Pass, type Reason } from './decide.ts';
 import { explainReason } from './explain.ts';
+import { createOnRecord } from './on-record.ts';
 
 export interface Access {
   /**
@@ -21,10 +23,13 @@ export interface Access {
   decide(question: AccessQuestion): AccessDecision;
   /**
    * Decides for this moment by the gateway's clock, whatever time a device or caller gives, and records the decision as
-   * `access.granted` or `vehicle.unrecognised` of the gate. Resolves with the record's id once it is durable.
+   * `access.granted` or `vehicle.unrecognised` of the gate. Resolves with the record's id once it is durable; a question
+   * about a record (`cause`) as soon as it is on its way, as commands with that cause wait for it themselves.
    * @throws GatehouseError `access.gate_unknown`, `journal.*`
    */
   ask(question: AccessQuestion, actor: string): Promise<AccessDecision>;
+  /** Resolves once what was decided about this record is durable. @throws GatehouseError `journal.*` if it never will be */
+  onRecord(cause: string | undefined): Promise<void>;
 }
 
 interface Parts {
@@ -39,6 +44,7 @@ interface Finding {
   readonly person?: string;
 }
 
+const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 /** The longest plate of the contract: what is longer is not recorded as one. */
 const MAX_PLATE = 16;
 
@@ -61,6 +67,7 @@ export function createAccess({ inventory, journal, clock }: Parts): Access {
     };
   }
 
+  const onRecord = createOnRecord(clock);
   return {
     decide(question) {
       const { at } = question;
@@ -69,7 +76,9 @@ export function createAccess({ inventory, journal, clock }: Parts): Access {
     async ask(question, actor) {
       const decision = answer(question, clock.now());
       const { allow, gate, reason, plate, subject } = decision;
-      const [record] = await journal.append({
+      const id = uuidv7(clock.now());
+      const kept = journal.append({
+        id,
         lane: 'L1',
         kind: 'event',
         scenario: inventory.device(gate)?.scenario ?? '',
@@ -83,8 +92,14 @@ export function createAccess({ inventory, journal, clock }: Parts): Access {
         actor,
         ...(question.cause === undefined ? {} : { cause: question.cause }),
       });
-      return record ? { ...decision, record: record.id } : decision;
+      if (question.cause === undefined) await kept;
+      else {
+        onRecord.add(question.cause, kept);
+        await Promise.race([kept, nextTurn()]); // a refusal of the journal is known by then
+      }
+      return { ...decision, record: id };
     },
+    onRecord: onRecord.wait,
   };
 }
 
