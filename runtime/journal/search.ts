@@ -51,6 +51,9 @@ const COMPARED_AT_ONCE = 256;
 /** From here on reading the block is cheaper than fetching record by record. */
 const MANY = BLOCK / 4;
 
+/** Every combination of filters is a statement of its own. */
+const MOST_STATEMENTS = 200;
+
 /** A stretch of positions, within one block if the index knows it. */
 interface Span {
   readonly first: number;
@@ -82,6 +85,7 @@ export function createSearch<Row extends Found & { data: string }>(
   function all<Result>(sql: string, ...values: readonly unknown[]): Result[] {
     let statement = statements.get(sql);
     if (!statement) {
+      if (statements.size >= MOST_STATEMENTS) statements.clear();
       statement = db.prepare<unknown[], unknown>(sql);
       statements.set(sql, statement);
     }
@@ -197,7 +201,7 @@ export function createSearch<Row extends Found & { data: string }>(
     return found;
   }
 
-  function search({ query, head, limit, within = Number.POSITIVE_INFINITY }: SearchRequest): SearchPage<Row> {
+  function searchNow({ query, head, limit, within = Number.POSITIVE_INFINITY }: SearchRequest): SearchPage<Row> {
     const deadline = performance.now() + within;
     const plan = planOf(query);
     const down = query.order === 'desc';
@@ -284,6 +288,10 @@ export function createSearch<Row extends Found & { data: string }>(
     flush(1);
     return full() ?? page(end, true);
   }
+
+  const searchAtOnce = db.transaction(searchNow);
+  /** All statements of a page see one state: else the index of a block could go between asking for it and using it. */
+  const search = (request: SearchRequest): SearchPage<Row> => searchAtOnce(request);
 
   /** The record with this id, received about then (ms UTC). */
   function find(id: string, received: number, head: number): Row | undefined {

@@ -13,7 +13,7 @@ export interface ThreadReader {
 /** @param file of the journal */
 export function openThreadReader(file: string, gateway: string): ThreadReader {
   const db = new Database(file, { readonly: true });
-  const search = db.transaction(createSearch<StoredRow>(db, '*').search);
+  const { search } = createSearch<StoredRow>(db, '*');
   return {
     page(request) {
       const { rows, ...rest } = search(request);
