@@ -279,7 +279,13 @@ export function startUplink(options: UplinkOptions): Uplink {
       stopChecks();
       down.stop();
       if (connection) {
-        const goodbye = publishStatus({ state: 'offline', reason: 'stopped' });
+        // Not through the sender: it may not have begun, and a status of online must not stay behind.
+        const goodbye = connection
+          .publish(topics.status, statusText({ state: 'offline', reason: 'stopped' }), {
+            retain: true,
+            contentType: 'application/json',
+          })
+          .catch((error: unknown) => log.debug({ reason: reasonOf(error) }, 'no goodbye'));
         await Promise.race([goodbye, delay(clock, GOODBYE_MS)]);
         await connection?.end();
       }
