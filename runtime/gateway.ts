@@ -347,9 +347,9 @@ export async function startGateway(config: Config, say: (text: string) => void):
     });
     onStop(() => host.close());
     const outputs = createOutputs({ inventory, host, journal });
-    const access = createAccess({ inventory, journal, clock });
-    const dispatcher = new Dispatcher({ journal, outputs, clock, log, onRecord: access.onRecord });
+    const dispatcher = new Dispatcher({ journal, outputs, clock, log });
     onStop(() => dispatcher.stop());
+    const access = createAccess({ inventory, journal, clock });
     const rules = createRules({ journal, alarms, site: inventory.siteView(), clock, log });
     await rules.start();
     onStop(() => rules.stop());

@@ -4,8 +4,6 @@ import type { Clock } from '../clock.ts';
 import { accessDecision, type Vehicle } from '../contracts/api.ts';
 import { vehicleGate } from '../contracts/vehicle-gate.ts';
 import { ACTOR, barrier, furnish, openSite, type TestSite } from '../devices/inventory.fixture.ts';
-import { GatehouseError } from '../errors.ts';
-import type { Journal } from '../journal/journal.ts';
 import { createAccess } from './access.ts';
 
 const NOW = Date.parse('2026-03-04T10:00:00+08:00');
@@ -166,39 +164,6 @@ describe('asking for real', () => {
     for (const { name, data } of items) {
       expect(Value.Check(vehicleGate.events[name as 'access.granted'].data, data)).toBe(true);
     }
-  });
-
-  test('a question about a record is answered on the way to the disk, and what follows from the record waits for it', async () => {
-    await using site = await gatehouse();
-    await list(site, { plate: '粤B12345', kind: 'resident' });
-    const commits: PromiseWithResolvers<void>[] = [];
-    const append: Journal['append'] = async (...drafts) => {
-      const held = Promise.withResolvers<void>();
-      commits.push(held);
-      await held.promise;
-      return site.journal.append(...drafts);
-    };
-    const access = createAccess({ inventory: site.inventory, journal: { append }, clock });
-    const question = { gate: 'east-in', plate: '粤B12345', cause: 'record-7' };
-    const { record } = await access.ask(question, 'flow:lane');
-    let over = false;
-    const waiting = access.onRecord('record-7').then(() => (over = true));
-    await access.onRecord('record-8');
-    await access.onRecord(undefined);
-    expect(over).toBe(false);
-    commits[0]?.resolve();
-    await waiting;
-    expect(site.journal.read({ kind: ['event'] }).items.map(({ id }) => id)).toEqual([record]);
-
-    await access.ask(question, 'flow:lane');
-    commits[1]?.reject(new GatehouseError('journal.write', 'disk I/O error'));
-    await expect(access.onRecord('record-7')).rejects.toMatchObject({ code: 'journal.write' });
-    await expect(access.onRecord('record-7')).rejects.toMatchObject({ code: 'journal.write' });
-    await access.onRecord('record-8');
-
-    const full: Journal['append'] = () => Promise.reject(new GatehouseError('journal.full', 'no room'));
-    const refusing = createAccess({ inventory: site.inventory, journal: { append: full }, clock });
-    await expect(refusing.ask(question, 'flow:lane')).rejects.toMatchObject({ code: 'journal.full' });
   });
 
   test('the time a caller gives answers "what if", and never opens a gate', async () => {

@@ -10,10 +10,8 @@ import { shown } from '../devices/problem.ts';
 import { isInstant } from '../devices/site-time.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
-import { uuidv7 } from '../journal/uuid.ts';
 import { admits, judge, type Moment, type Pass, type Reason } from './decide.ts';
 import { explainReason } from './explain.ts';
-import { createOnRecord } from './on-record.ts';
 
 export interface Access {
   /**
@@ -23,13 +21,10 @@ export interface Access {
   decide(question: AccessQuestion): AccessDecision;
   /**
    * Decides for this moment by the gateway's clock, whatever time a device or caller gives, and records the decision as
-   * `access.granted` or `vehicle.unrecognised` of the gate. Resolves with the record's id once it is durable; a question
-   * about a record (`cause`) as soon as it is on its way, as commands with that cause wait for it themselves.
+   * `access.granted` or `vehicle.unrecognised` of the gate. Resolves with the record's id once it is durable.
    * @throws GatehouseError `access.gate_unknown`, `journal.*`
    */
   ask(question: AccessQuestion, actor: string): Promise<AccessDecision>;
-  /** Resolves once what was decided about this record is durable. @throws GatehouseError `journal.*` if it never will be */
-  onRecord(cause: string | undefined): Promise<void>;
 }
 
 interface Parts {
@@ -44,7 +39,6 @@ interface Finding {
   readonly person?: string;
 }
 
-const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 /** The longest plate of the contract: what is longer is not recorded as one. */
 const MAX_PLATE = 16;
 
@@ -67,7 +61,6 @@ export function createAccess({ inventory, journal, clock }: Parts): Access {
     };
   }
 
-  const onRecord = createOnRecord(clock);
   return {
     decide(question) {
       const { at } = question;
@@ -76,9 +69,7 @@ export function createAccess({ inventory, journal, clock }: Parts): Access {
     async ask(question, actor) {
       const decision = answer(question, clock.now());
       const { allow, gate, reason, plate, subject } = decision;
-      const id = uuidv7(clock.now());
-      const kept = journal.append({
-        id,
+      const [record] = await journal.append({
         lane: 'L1',
         kind: 'event',
         scenario: inventory.device(gate)?.scenario ?? '',
@@ -92,14 +83,8 @@ export function createAccess({ inventory, journal, clock }: Parts): Access {
         actor,
         ...(question.cause === undefined ? {} : { cause: question.cause }),
       });
-      if (question.cause === undefined) await kept;
-      else {
-        onRecord.add(question.cause, kept);
-        await Promise.race([kept, nextTurn()]); // a refusal of the journal is known by then
-      }
-      return { ...decision, record: id };
+      return record ? { ...decision, record: record.id } : decision;
     },
-    onRecord: onRecord.wait,
   };
 }
 

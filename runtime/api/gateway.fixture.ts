@@ -97,12 +97,10 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     log,
   });
   const barrier = { orders: [] as string[], answers: true };
-  const access = createAccess({ inventory, journal, clock });
   const dispatcher = new Dispatcher({
     journal,
     clock,
     log,
-    onRecord: access.onRecord,
     outputs: { ...createOutputs({ inventory, host, journal }), ...outputOf(barrier) },
   });
   const auth = await openAuth({ journal, clock, log, directory, mode, loopbackOnly: address === '127.0.0.1' });
@@ -114,7 +112,7 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     config: { dataDir: directory, http: { host: address, port: 0 }, devices: { host: address, port: 0 } },
     ...{ clock, log, journal, auth, inventory, alarms, host, dispatcher },
     version: '0.0.0-test',
-    access,
+    access: createAccess({ inventory, journal, clock }),
     demo: () => ({
       play: async (action, body) => {
         played.push({ action, ...body });

@@ -10,9 +10,6 @@ import { Journal } from '../journal/journal.ts';
 import { silentLog } from '../log.ts';
 import { Dispatcher, type Outputs, schema } from './dispatcher.ts';
 
-/** What was decided about a record, and cannot be recorded. */
-const UNRECORDED = 'record-whose-decision-was-lost';
-
 /** A barrier as the dispatcher sees it: what was sent, and what can be read back. */
 function barrier() {
   const state = {
@@ -65,10 +62,7 @@ afterEach(async () => {
 });
 async function start() {
   journal = await Journal.open({ directory, clock, log: silentLog, schema: [schema] });
-  const onRecord = async (cause: string | undefined) => {
-    if (cause === UNRECORDED) throw new GatehouseError('journal.write', 'disk I/O error');
-  };
-  dispatcher = new Dispatcher({ journal, outputs: board.outputs, clock, log: silentLog, onRecord });
+  dispatcher = new Dispatcher({ journal, outputs: board.outputs, clock, log: silentLog });
 }
 async function stop() {
   dispatcher.stop();
@@ -103,14 +97,6 @@ describe('from intent to outcome', () => {
     expect(await outcome(accepted)).toMatchObject({ state: 'succeeded', proven: true });
     expect(states()).toEqual(['accepted', 'executing', 'succeeded']);
     expect(board.state.pulses).toEqual(['open']);
-  });
-
-  test('C3 nothing moves on a decision that could not be recorded, and the command says so', async () => {
-    const view = await outcome(await dispatcher.send({ ...open, cause: UNRECORDED }, flow, 'k1'));
-    expect(view).toMatchObject({ state: 'failed', code: 'journal.write' });
-    expect(board.state.pulses).toEqual([]);
-    expect(states()).toEqual(['accepted', 'executing', 'failed']);
-    expect(await outcome(await dispatcher.send(open, guard, 'k2'))).toMatchObject({ state: 'succeeded' });
   });
 
   test('C6 an arm that does not move is a failure, not a success', async () => {

@@ -70,15 +70,6 @@ interface Running {
   readonly abort: AbortController;
 }
 
-interface DispatcherParts {
-  readonly journal: Journal;
-  readonly outputs: Outputs;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Resolves once what was decided because of this record is durable; nothing moves before. @throws if it never will be */
-  readonly onRecord: (cause: string | undefined) => Promise<void>;
-}
-
 type Commit = (unit?: Unit) => Promise<void>;
 const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
@@ -87,7 +78,6 @@ export class Dispatcher {
   readonly #outputs: Outputs;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #onRecord: DispatcherParts['onRecord'];
   readonly #rate: ReturnType<typeof createRate>;
   readonly #prover: ReturnType<typeof createProver>;
   /** Not final yet, and final ones somebody still waits for. */
@@ -98,12 +88,11 @@ export class Dispatcher {
   readonly #byId: Lookup<[string], { view: string }>;
   readonly #byActorAndKey: Lookup<[string, string], { digest: string; id: string }>;
 
-  constructor(parts: DispatcherParts) {
+  constructor(parts: { journal: Journal; outputs: Outputs; clock: Clock; log: Log }) {
     this.#journal = parts.journal;
     this.#outputs = parts.outputs;
     this.#clock = parts.clock;
     this.#log = parts.log;
-    this.#onRecord = parts.onRecord;
     this.#rate = createRate(parts.clock);
     this.#prover = createProver(parts);
     const { db } = parts.journal;
@@ -353,8 +342,6 @@ export class Dispatcher {
       // The commit itself may have waited for a slow disk: never start late.
       if (this.#clock.mono() >= deadline)
         throw new GatehouseError('command.expired', 'The deadline passed while it was being recorded');
-      // The decision behind it was handed to the journal before it, so this waits for nothing, or for a failed disk.
-      await this.#onRecord(view.cause);
       signal.throwIfAborted();
       sent = true;
     };
