@@ -20,7 +20,8 @@ const READY_MS = 30_000;
 /** Debian keeps the programs of each version beside each other and out of the path. */
 function program(name: string): string {
   const [newest] = globSync(`/usr/lib/postgresql/*/bin/${name}`).sort((a, b) => versionOf(b) - versionOf(a));
-  return newest ?? name;
+  if (!newest) throw new Error('no PostgreSQL: sudo apt-get install postgresql');
+  return newest;
 }
 const versionOf = (path: string): number => Number(/postgresql\/(\d+)/.exec(path)?.[1] ?? 0);
 

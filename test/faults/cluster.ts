@@ -145,25 +145,22 @@ export const clusterNode: Trial = {
     });
     cleaning.defer(() => uplink.stop());
     const append = async (count: number) => {
-      for (let done = 0; done < count; ) {
-        const some = Math.min(500, count - done);
-        await journal.append(...Array.from({ length: some }, () => draft(pick(random, mixture.length))));
-        done += some;
+      const portion = count / PORTIONS;
+      for (let done = 0; done < count; done += portion) {
+        await journal.append(...Array.from({ length: portion }, () => draft(pick(random, mixture.length))));
+        await sleep(PORTION_MS);
       }
     };
     await until(async () => ({ done: uplink.status().state === 'online', progress: 0 }), STANDSTILL_MS);
     const began = performance.now();
     const appending = append(total);
     // In the middle: some of it is there, some on its way, some not yet sent or not yet written.
-    const some = total * (0.1 + random() * 0.4);
+    const some = total * (0.1 + random() * 0.5);
     await until(async () => {
       const progress = await heldBy(above.database);
       return { done: progress >= some, progress };
     }, STANDSTILL_MS);
-    const served = await Promise.all(above.cluster.nodes.map((node) => node.mqttClients()));
-    const node =
-      above.cluster.nodes[served.findIndex((ids) => ids.some((id) => id.startsWith(`gh-${journal.gateway}`)))];
-    if (!node) throw new Error('no node serves the gateway');
+    const node = await servingNode(above.cluster, `gh-${journal.gateway}-main`);
     await node.kill();
     const killedAt = performance.now();
     say(`${node.name} killed with ${await heldBy(above.database)} of ${total} records in the database`);
@@ -245,7 +242,7 @@ export const clusterThousand: Trial = {
     say(`${gateways} gateways connected in ${((performance.now() - began) / 1000).toFixed(1)} s`);
     const sending = Promise.all(simulated.map((gateway) => gateway.send()));
     const total = gateways * records;
-    const some = total * (0.2 + random() * 0.4);
+    const some = total * (0.1 + random() * 0.4);
     await until(async () => {
       const progress = await heldBy(above.database);
       return { done: progress >= some, progress };

@@ -1,5 +1,6 @@
 /** Every trial, in the order in which `npm run faults` carries them out. */
 import { clock } from './clock.ts';
+import { clusterNode, clusterThousand } from './cluster.ts';
 import { disk } from './disk.ts';
 import { harness } from './harness.ts';
 import { kill } from './kill.ts';
@@ -9,4 +10,15 @@ import { powerCutSite } from './power-cut-site.ts';
 import { slowDisk } from './slow-disk.ts';
 import type { Trial } from './trial.ts';
 
-export const trials: readonly Trial[] = [harness, powerCut, powerCutSite, kill, disk, slowDisk, clock, outage];
+export const trials: readonly Trial[] = [
+  harness,
+  powerCut,
+  powerCutSite,
+  kill,
+  disk,
+  slowDisk,
+  clock,
+  outage,
+  clusterNode,
+  clusterThousand,
+];
