@@ -19,6 +19,7 @@ import {
   DISK_MARGIN_BYTES,
   dueAt,
   fillOf,
+  leastRows,
   type Measured,
   refusedAt,
   roomBytes,
@@ -144,6 +145,8 @@ export function watchSpace(parts: StorageParts): Storage {
   let backlog: TargetView[] = [];
   let refused: ReadonlySet<Lane> = new Set();
   let alarm: AlarmLevel = 0;
+  /** The disk was full and the ballast had to go: that is the worst there is, until it lies there again. */
+  let spent = false;
   let walAlarm = false;
   let running = new Set<Step['what']>();
   let limit = 0;
@@ -180,7 +183,7 @@ export function watchSpace(parts: StorageParts): Storage {
   async function judge(): Promise<number> {
     const measured = measure();
     const fill = fillOf(measured);
-    const level = alarmAt(fill, alarm);
+    const level = spent ? 3 : alarmAt(fill, alarm);
     if (level !== alarm) {
       alarm = level;
       await tell({ kind: 'storageFull', level, data: { fill, bytes: measured.usedBytes } });
@@ -218,9 +221,6 @@ export function watchSpace(parts: StorageParts): Storage {
     const behind = head() - digested;
     return behind >= DIGEST_ROWS || (behind > 0 && clock.mono() - digestedAt >= DIGEST_MS);
   };
-
-  /** So few rows are not worth a gap record of their own. */
-  const leastRows = (room: number) => Math.min(5000, Math.max(50, Math.floor(room / 200 / 160)));
 
   /** Removes one stretch for the first step that finds enough. @returns false if nothing could be removed */
   async function removeSome(due: readonly Step[], measured: Measured): Promise<boolean> {
@@ -282,7 +282,10 @@ export function watchSpace(parts: StorageParts): Storage {
   }
 
   async function keepBallast(): Promise<void> {
-    if (hasBallast(ballast, ballastBytes)) return;
+    if (hasBallast(ballast, ballastBytes)) {
+      spent = false;
+      return;
+    }
     const { usedBytes, freeBytes, diskFreeBytes, capBytes: cap } = measure();
     const after = { usedBytes, freeBytes, capBytes: cap, diskFreeBytes: diskFreeBytes - ballastBytes };
     if (diskFreeBytes < ballastBytes + DISK_MARGIN_BYTES || fillOf(after) >= 0.95) return;
@@ -437,7 +440,10 @@ export function watchSpace(parts: StorageParts): Storage {
       };
     },
     onFull() {
-      if (dropBallast(ballast)) void setLimit().catch(() => {}); // the next pass sets it again
+      if (!dropBallast(ballast)) return;
+      spent = true;
+      void setLimit().catch(() => {}); // the next pass sets it again
+      lookSafely();
     },
     history: (query) => readHistory(journal, (...asked) => scanner.ask('hours', ...asked), query),
     look,
