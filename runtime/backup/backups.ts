@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { statfsSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Clock, every } from '../clock.ts';
@@ -63,7 +63,6 @@ export function createBackups(options: BackupOptions): Backups {
   let current: Promise<Shelved> | undefined;
   let monoOfLast: number | undefined;
   let failed = false;
-  let working = false;
   const ending = new AbortController();
 
   async function work(kind: Kind, origin: Header['origin'], wish: Wish, actor: string): Promise<Shelved> {
@@ -77,7 +76,6 @@ export function createBackups(options: BackupOptions): Backups {
     const name = freeName(directory, created);
     const out = join(folderOf(directory), name);
     const about = { version, gateway: journal.gateway, head, created, kind, origin };
-    working = true;
     await runJob(
       { directory, out, copy, about, box: boxKey(secrets), ...(recovery ? { recovery } : {}) },
       ending.signal,
@@ -107,9 +105,12 @@ export function createBackups(options: BackupOptions): Backups {
       });
       while (copying) {
         await Promise.race([copied, pause(FLUSH_EVERY_MS)]);
+        ending.signal.throwIfAborted(); // the journal closes: it will not answer any more
         await handle.datasync();
       }
-      await copied;
+    } catch (error) {
+      await rm(copy, { force: true });
+      throw error;
     } finally {
       await handle.close();
     }
@@ -119,7 +120,6 @@ export function createBackups(options: BackupOptions): Backups {
     if (current) return Promise.reject(new GatehouseError('backup.busy', 'A backup is being made; wait for its end'));
     current = work(kind, origin, wish, actor).finally(() => {
       current = undefined;
-      working = false;
     });
     return current;
   }
@@ -189,8 +189,7 @@ export function createBackups(options: BackupOptions): Backups {
       stopFirst();
       stopLooks();
       ending.abort();
-      // The copy on the journal's connection ends with that; only the thread is waited for.
-      if (working) await current?.catch(() => undefined);
+      await current?.catch(() => undefined);
     },
   };
 }
