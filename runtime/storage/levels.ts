@@ -75,3 +75,10 @@ export const roomBytes = ({ usedBytes, capBytes, freeBytes, diskFreeBytes }: Mea
 
 /** The worse of both: against the cap, and against what the partition has (B1). */
 export const fillOf = (measured: Measured): number => measured.usedBytes / roomBytes(measured);
+
+const FEWEST_ROWS = 50;
+const ENOUGH_ROWS = 5000;
+const ROOM_PER_ROW = 32_000;
+/** So few rows are not worth a gap record of their own: a small disk has to do with smaller stretches. */
+export const leastRows = (room: number): number =>
+  Math.min(ENOUGH_ROWS, Math.max(FEWEST_ROWS, Math.floor(room / ROOM_PER_ROW)));
