@@ -2,6 +2,7 @@
 import { clock } from './clock.ts';
 import { clusterNode, clusterThousand } from './cluster.ts';
 import { disk } from './disk.ts';
+import { diskFills } from './disk-fills.ts';
 import { harness } from './harness.ts';
 import { kill } from './kill.ts';
 import { outage } from './outage.ts';
@@ -16,6 +17,7 @@ export const trials: readonly Trial[] = [
   powerCutSite,
   kill,
   disk,
+  diskFills,
   slowDisk,
   clock,
   outage,

@@ -2,7 +2,7 @@
 import { systemClock } from '../../runtime/clock.ts';
 import type { Journal } from '../../runtime/journal/journal.ts';
 import { silentLog } from '../../runtime/log.ts';
-import { leastSettings } from '../../runtime/storage/settings.ts';
+import { settingsFrom } from '../../runtime/storage/settings.ts';
 import { type Storage, watchSpace } from '../../runtime/storage/space.ts';
 
 const PARTITION = { totalBytes: 2 ** 40, freeBytes: 2 ** 39 };
@@ -14,7 +14,7 @@ export const keepBelow = (journal: Journal, directory: string, capBytes: number)
     directory,
     clock: systemClock,
     log: silentLog,
-    settings: () => ({ ...leastSettings, capBytes }),
+    settings: () => ({ ...settingsFrom(), capBytes }),
     targets: () => [],
     clockQuality: () => 'synced',
     report: async () => {},
