@@ -39,6 +39,8 @@ const MOST_PENDING = 2000;
 /** Asked for at once; with gateways' batches of at most 120 KiB that bounds what a worker holds in memory. */
 const FETCH = 128;
 const FETCH_MS = 5000;
+/** Written in one transaction: small enough to be done long before another worker would get it. */
+const PORTION_BYTES = 1 << 20;
 const RETRY_MS = 500;
 const REPLICAS = 3;
 const STREAM_NOT_FOUND = 10_059;
@@ -47,7 +49,7 @@ const NANOSECONDS = 1_000_000;
 
 /** @throws if no server can be reached now; later losses of the connection are waited out */
 export async function startNatsSource(options: NatsOptions): Promise<Source> {
-  const { group, say, take } = options;
+  const { group, say, take, ackWaitMs = ACK_WAIT_MS } = options;
   const connection = await connect({
     ...readServers(options.address),
     name: `gatehouse-platform ${group}`,
@@ -60,14 +62,14 @@ export async function startNatsSource(options: NatsOptions): Promise<Source> {
   async function serve(): Promise<void> {
     const manager = await jetstreamManager(connection);
     await provideStream(manager);
-    await provideConsumer(manager, group, options.ackWaitMs ?? ACK_WAIT_MS);
+    await provideConsumer(manager, group, ackWaitMs);
     const consumer = await jetstream(connection).consumers.get(STREAM, group);
     say('listening', { server: connection.getServer(), group });
     while (!stopping.signal.aborted) {
       const messages = await consumer.fetch({ max_messages: FETCH, expires: FETCH_MS });
       const onAbort = () => messages.stop();
       stopping.signal.addEventListener('abort', onAbort);
-      const drain = createDrain(take);
+      const drain = createDrain(take, ackWaitMs);
       try {
         for await (const message of messages) drain.add(message);
       } finally {
@@ -112,16 +114,34 @@ async function end(connection: NatsConnection): Promise<void> {
   }
 }
 
-/** Commits whatever has come as soon as the commit before is done, and acknowledges it then. */
-function createDrain(take: (deliveries: readonly Delivery[]) => Promise<unknown>) {
-  let waiting: JsMsg[] = [];
+/**
+ * Commits what has come as soon as the commit before is done, a portion at a time, and acknowledges it then. What waits longer
+ * is kept from being handed to another worker.
+ */
+function createDrain(take: (deliveries: readonly Delivery[]) => Promise<unknown>, ackWaitMs: number) {
+  const waiting: JsMsg[] = [];
   let running: Promise<void> | undefined;
+  let toldAt = performance.now();
+  function portion(): JsMsg[] {
+    let bytes = 0;
+    const end = waiting.findIndex(({ data }, index) => {
+      bytes += data.length;
+      return index > 0 && bytes > PORTION_BYTES;
+    });
+    return waiting.splice(0, end < 0 ? waiting.length : end);
+  }
+  function keep(): void {
+    const now = performance.now();
+    if (now - toldAt < ackWaitMs / 4) return;
+    toldAt = now;
+    for (const message of waiting) message.working();
+  }
   async function commit(): Promise<void> {
     while (waiting.length > 0) {
-      const now = waiting;
-      waiting = [];
-      await take(now.map(({ subject, data }) => ({ topic: topicOf(subject), payload: Buffer.from(data) })));
-      for (const message of now) message.ack();
+      const messages = portion();
+      await take(messages.map(({ subject, data }) => ({ topic: topicOf(subject), payload: Buffer.from(data) })));
+      for (const message of messages) message.ack();
+      keep();
     }
   }
   return {
