@@ -11,6 +11,7 @@ import type { Mask } from './rights.ts';
 
 /** Each is a thread. */
 const MOST_AT_ONCE = 3;
+const LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 128 };
 
 export interface Exports {
   /** @throws GatehouseError `record.exports` when too many run */
@@ -32,7 +33,10 @@ export function createExports(journal: Pick<JournalPort, 'file' | 'gateway' | 'h
     const { file, gateway } = journal;
     const workerData: ExportWorkerData = { file, gateway, query, head: positionNumber(epoch, seq), format, mask };
     running++;
-    const worker = new Worker(new URL('./export-worker.ts', import.meta.url), { workerData });
+    const worker = new Worker(new URL('./export-worker.ts', import.meta.url), {
+      workerData,
+      resourceLimits: LIMITS,
+    });
     try {
       const head = exportHead(format);
       if (head !== '') yield head;
