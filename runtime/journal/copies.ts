@@ -5,7 +5,7 @@ import { reasonOf } from '../errors.ts';
 import { epochOf, seqOf } from './schema.ts';
 
 /** Records and what is made from them. Everything else is configuration and state: small, and what a gateway needs to go on. */
-const RECORDS = /^(record|audit_.*|block|posting|gram|removal|rollup.*|storage_.*)$/;
+const RECORDS = /^(record|audit_.*|search_.*|removal|rollup.*|storage_.*)$/;
 const PLAIN_NAME = /^[a-z][a-z0-9_]{0,62}$/;
 
 export interface Copied {

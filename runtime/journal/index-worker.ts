@@ -1,13 +1,23 @@
 /**
  * The thread that makes the search index out of committed records, block by block, behind the write. It only reads; what
- * it makes goes to the writer in small pieces, among the commits of others. The row of `block` comes last: a block that
+ * it makes goes to the writer in small pieces, among the commits of others. The row of `search_block` comes last: a block that
  * was cut short is one that is not indexed.
  */
 import { setPriority } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import Database from 'better-sqlite3';
-import { BLOCK, GRAMS, GRAMS_AND_LONG, lastOf, TERM_ROWS, type TermRow, termsOf, type Write } from './postings.ts';
+import {
+  BLOCK,
+  GRAMS,
+  GRAMS_AND_LONG,
+  lastOf,
+  stretchOf,
+  TERM_ROWS,
+  type TermRow,
+  termsOf,
+  type Write,
+} from './postings.ts';
 import { createSearch } from './search.ts';
 import { createGrams, LONG } from './text-index.ts';
 
@@ -42,9 +52,9 @@ function runIndexer(port: NonNullable<typeof parentPort>, { file }: IndexWorkerD
   setPriority(0, NICE); // of this thread only: that is what Linux takes the 0 for
   const db = new Database(file, { readonly: true });
   const { missing } = createSearch(db, 'pos, data');
-  const stale = db.prepare<[], { block: number }>('SELECT block FROM block WHERE stale = 1 ORDER BY block DESC');
+  const stale = db.prepare<[], { block: number }>('SELECT block FROM search_block WHERE stale = 1 ORDER BY block DESC');
   const textless = db.prepare<[], { block: number }>(
-    'SELECT block FROM block WHERE grams = 0 ORDER BY block DESC LIMIT 1',
+    'SELECT block FROM search_block WHERE grams = 0 ORDER BY block DESC LIMIT 1',
   );
   const termRows = db.prepare<[number, number], TermRow>(TERM_ROWS).raw();
   const textRows = db.prepare<[number, number], { pos: number; data: string }>(
@@ -77,8 +87,8 @@ function runIndexer(port: NonNullable<typeof parentPort>, { file }: IndexWorkerD
 
   async function terms(block: number): Promise<boolean> {
     const { low, high, terms: found } = termsOf(termRows.all(block * BLOCK, lastOf(block)));
-    const done = { sql: 'INSERT INTO block VALUES (?, ?, ?, 0, 0)', params: [block, low, high] };
-    return put('posting', block, found, found.length > 0 ? done : undefined);
+    const done = { sql: 'INSERT INTO search_block VALUES (?, ?, ?, 0, 0)', params: [block, low, high] };
+    return put('term', block, found, found.length > 0 ? done : undefined);
   }
 
   async function grams(block: number): Promise<boolean> {
@@ -86,22 +96,25 @@ function runIndexer(port: NonNullable<typeof parentPort>, { file }: IndexWorkerD
     for (const { pos, data } of textRows.iterate(block * BLOCK, lastOf(block))) found.add(pos, data);
     const encoded = found.encoded();
     const state = encoded.some(([gram]) => gram === LONG) ? GRAMS_AND_LONG : GRAMS;
-    return put('gram', block, encoded, { sql: 'UPDATE block SET grams = ? WHERE block = ?', params: [state, block] });
+    return put('gram', block, encoded, {
+      sql: 'UPDATE search_block SET grams = ? WHERE block = ?',
+      params: [state, block],
+    });
   }
 
   async function put(
-    table: 'posting' | 'gram',
+    column: 'term' | 'gram',
     block: number,
     found: readonly (readonly [string | number, Uint8Array])[],
     done: Write | undefined,
   ): Promise<boolean> {
-    // What an earlier attempt left.
-    const writes: Write[] = [{ sql: `DELETE FROM ${table} WHERE block = ?`, params: [block] }];
+    const writes: Write[] = [];
     for (let at = 0; at < found.length; at += TUPLES) {
       const some = found.slice(at, at + TUPLES);
       writes.push({
-        sql: `INSERT INTO ${table} VALUES ${some.map(() => '(?, ?, ?)').join(', ')}`,
-        params: some.flatMap(([key, places]) => [block, key, places]),
+        // An earlier attempt may have left some.
+        sql: `INSERT OR REPLACE INTO search_${column} VALUES ${some.map(() => '(?, ?, ?, ?)').join(', ')}`,
+        params: some.flatMap(([key, places]) => [stretchOf(block), key, block, places]),
       });
     }
     if (done) writes.push(done);
@@ -114,8 +127,11 @@ function runIndexer(port: NonNullable<typeof parentPort>, { file }: IndexWorkerD
   async function doWork({ block, work }: Todo): Promise<boolean> {
     if (work === 'grams') return grams(block);
     if (work === 'again') {
-      const away = ['block', 'posting', 'gram'].map((table) => `DELETE FROM ${table} WHERE block = ?`);
-      if (!(await send(away.map((sql) => ({ sql, params: [block] }))))) return false;
+      const away = ['term', 'gram'].map((column) => ({
+        sql: `DELETE FROM search_${column} WHERE stretch = ? AND block = ?`,
+        params: [stretchOf(block), block],
+      }));
+      if (!(await send([{ sql: 'DELETE FROM search_block WHERE block = ?', params: [block] }, ...away]))) return false;
     }
     return terms(block);
   }

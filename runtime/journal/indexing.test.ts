@@ -26,10 +26,13 @@ const text = (plain: Iterable<readonly [string | number, Uint8Array]>) =>
 /** Every block that says it is indexed has all of its records in the index. @returns how many there are */
 function checkBlocks(file: string): { terms: number; grams: number } {
   const db = new Database(file, { readonly: true });
-  const blocks = db.prepare<[], BlockRow>('SELECT * FROM block').all();
-  const stored = (table: string, key: string, block: number) =>
+  const blocks = db.prepare<[], BlockRow>('SELECT * FROM search_block').all();
+  const stored = (key: string, block: number) =>
     text(
-      db.prepare<[number], [string, Buffer]>(`SELECT ${key}, places FROM ${table} WHERE block = ?`).raw().all(block),
+      db
+        .prepare<[number], [string, Buffer]>(`SELECT ${key}, places FROM search_${key} WHERE block = ?`)
+        .raw()
+        .all(block),
     );
   for (const { block, grams } of blocks) {
     const range = [block * BLOCK, lastOf(block)] as const;
@@ -39,14 +42,14 @@ function checkBlocks(file: string): { terms: number; grams: number } {
         .raw()
         .all(...range),
     );
-    expect(stored('posting', 'term', block)).toEqual(text(terms));
+    expect(stored('term', block)).toEqual(text(terms));
     if (grams === 0) continue;
     const made = createGrams();
     const facts = db.prepare<[number, number], { pos: number; data: string }>(
       'SELECT pos, data FROM record WHERE pos BETWEEN ? AND ? AND kind <> 0 ORDER BY pos',
     );
     for (const { pos, data } of facts.all(...range)) made.add(pos, data);
-    expect(stored('gram', 'gram', block)).toEqual(text(made.encoded()));
+    expect(stored('gram', block)).toEqual(text(made.encoded()));
   }
   db.close();
   return { terms: blocks.length, grams: blocks.filter(({ grams }) => grams === 1).length };
@@ -64,7 +67,7 @@ const child = `
       data: one % 4 === 0 ? { plate: '粤B' + (n + one) } : one,
     })));
   }
-  const pieces = journal.db.prepare('SELECT (SELECT count(*) FROM posting) + (SELECT count(*) FROM gram) + (SELECT sum(1 + grams) FROM block)').pluck();
+  const pieces = journal.db.prepare('SELECT (SELECT count(*) FROM search_term) + (SELECT count(*) FROM search_gram) + (SELECT sum(1 + grams) FROM search_block)').pluck();
   setInterval(() => process.stdout.write(pieces.get() + '\\n'), 1);
   await journal.indexed();
   process.stdout.write('done\\n');`;
@@ -107,7 +110,7 @@ test('a database from before the index is searched at once, and indexed behind i
     await journal.indexed();
   }
   const db = new Database(fileIn(directory));
-  db.exec('DROP TABLE block; DROP TABLE posting; DROP TABLE gram;');
+  db.exec('DROP TABLE search_block; DROP TABLE search_term; DROP TABLE search_gram;');
   db.close();
   await using journal = await open();
   const ask = async () => {

@@ -1,6 +1,6 @@
 /**
  * The search index beside the records: for every block of positions, which of them a device, scenario, name, kind or lane
- * has. A row of `block` says that the block's postings are complete and when its records were received; a block without
+ * has. A row of `search_block` says that the block's postings are complete and when its records were received; a block without
  * one is searched record by record, so the index may lag behind and may be thrown away at any time.
  */
 import type { SqlValue } from './writer.ts';
@@ -11,26 +11,35 @@ export const blockOf = (position: number): number => Math.floor(position / BLOCK
 const firstOf = (block: number): number => block * BLOCK;
 export const lastOf = (block: number): number => firstOf(block) + BLOCK - 1;
 
-/** Keys begin with the block, so that a block's rows go to the right edge together and leave together. */
+/**
+ * Blocks whose postings of one term lie beside each other. More of them make a search read fewer pages and a block touch
+ * more pages when it is written.
+ */
+const STRETCH = 8;
+export const stretchOf = (block: number): number => Math.floor(block / STRETCH);
+
+/** Keys begin with the stretch, so that rows go near the right edge together and leave together. */
 export const postingsSchema = `
-CREATE TABLE IF NOT EXISTS block (
+CREATE TABLE IF NOT EXISTS search_block (
   block INTEGER PRIMARY KEY,
   low INTEGER NOT NULL,
   high INTEGER NOT NULL,
   grams INTEGER NOT NULL,
   stale INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS posting (
-  block INTEGER NOT NULL,
+CREATE TABLE IF NOT EXISTS search_term (
+  stretch INTEGER NOT NULL,
   term TEXT NOT NULL,
-  places BLOB NOT NULL,
-  PRIMARY KEY (block, term)
-) WITHOUT ROWID, STRICT;
-CREATE TABLE IF NOT EXISTS gram (
   block INTEGER NOT NULL,
-  gram INTEGER NOT NULL,
   places BLOB NOT NULL,
-  PRIMARY KEY (block, gram)
+  PRIMARY KEY (stretch, term, block)
+) WITHOUT ROWID, STRICT;
+CREATE TABLE IF NOT EXISTS search_gram (
+  stretch INTEGER NOT NULL,
+  gram INTEGER NOT NULL,
+  block INTEGER NOT NULL,
+  places BLOB NOT NULL,
+  PRIMARY KEY (stretch, gram, block)
 ) WITHOUT ROWID, STRICT;
 `;
 
@@ -53,7 +62,7 @@ export interface Write {
 
 /** To be committed with, or after, the removal of records in this range of positions: their postings go away later. */
 export const markRemoved = (first: number, last: number): Write => ({
-  sql: 'UPDATE block SET stale = 1 WHERE block BETWEEN ? AND ?',
+  sql: 'UPDATE search_block SET stale = 1 WHERE block BETWEEN ? AND ?',
   params: [blockOf(first), blockOf(last)],
 });
 

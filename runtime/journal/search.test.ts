@@ -190,7 +190,7 @@ describe('fifty thousand records', () => {
     beforeAll(async () => {
       const db = new Database(join(folder, 'gatehouse.db'), { readonly: true });
       if (state === 'with the index') await journal.indexed();
-      const blocks = db.prepare<[], { n: number }>('SELECT count(*) AS n FROM block WHERE grams > 0').get()?.n;
+      const blocks = db.prepare<[], { n: number }>('SELECT count(*) AS n FROM search_block WHERE grams > 0').get()?.n;
       if (state === 'with the index') expect(blocks).toBe(Math.floor(COUNT / BLOCK));
       db.close();
     }, 30_000);
@@ -268,18 +268,18 @@ describe('records that are removed', () => {
     const left = before.filter(({ seq, kind }) => seq > 10_000 || (seq > BLOCK && kind !== 'state'));
     expect(left.length).toBeLessThan(before.length);
     expect(await paged(journal, query)).toEqual(left);
-    const blocks = 'SELECT count(*) AS n FROM block';
+    const blocks = 'SELECT count(*) AS n FROM search_block';
     expect(positions(journal, blocks)).toBe(2);
     await journal.commit({ writes: [markRemoved(first, last)] });
     await journal.indexed();
     expect(await paged(journal, query)).toEqual(left);
     expect(
-      positions(journal, `SELECT count(*) AS n FROM posting WHERE block = ${blockOf(last)} AND term = 'k:4'`),
+      positions(journal, `SELECT count(*) AS n FROM search_term WHERE block = ${blockOf(last)} AND term = 'k:4'`),
     ).toBe(1);
     expect(
       positions(
         journal,
-        `SELECT length(places) AS n FROM posting WHERE block = ${blockOf(last)} AND term = 'd:gate-0'`,
+        `SELECT length(places) AS n FROM search_term WHERE block = ${blockOf(last)} AND term = 'd:gate-0'`,
       ),
     ).toBeLessThan(BLOCK / 4);
   });
@@ -288,12 +288,12 @@ describe('records that are removed', () => {
     await using journal = await open();
     for (let n = 0; n < 5; n++) await journal.append(...Array.from({ length: 4000 }, (_, one) => draft(one)));
     await journal.indexed();
-    expect(positions(journal, 'SELECT count(*) AS n FROM block')).toBe(2);
+    expect(positions(journal, 'SELECT count(*) AS n FROM search_block')).toBe(2);
     const [first, last] = [positionNumber(1, 0), positionNumber(1, 2 * BLOCK - 1)];
     const away = 'DELETE FROM record WHERE pos BETWEEN ? AND ?';
     await journal.commit({ writes: [{ sql: away, params: [first, last] }, markRemoved(first, last)] });
     await journal.indexed();
-    for (const table of ['block', 'posting', 'gram']) {
+    for (const table of ['search_block', 'search_term', 'search_gram']) {
       expect(positions(journal, `SELECT count(*) AS n FROM ${table}`)).toBe(0);
     }
     expect(await paged(journal, { device: 'gate-0', limit: 500 })).toHaveLength(

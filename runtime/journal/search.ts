@@ -16,6 +16,7 @@ import {
   lastOf,
   noBits,
   placesOf,
+  stretchOf,
   type TermColumn,
   termOf,
 } from './postings.ts';
@@ -122,7 +123,7 @@ export function createSearch<Row extends Found & { data: string }>(
     const order = down ? 'DESC' : 'ASC';
     for (let most = FIRST_BLOCKS; low <= high; most = Math.min(most * 2, MOST_BLOCKS)) {
       const rows = all<BlockRow>(
-        `SELECT block, low, high, grams FROM block WHERE block BETWEEN ? AND ? ORDER BY block ${order} LIMIT ?`,
+        `SELECT block, low, high, grams FROM search_block WHERE block BETWEEN ? AND ? ORDER BY block ${order} LIMIT ?`,
         blockOf(low),
         blockOf(high),
         most,
@@ -148,7 +149,7 @@ export function createSearch<Row extends Found & { data: string }>(
     const found = new Map<number, Bits | undefined>();
     for (const { block, low, high } of rows) if (low <= plan.to && high >= plan.from) found.set(block, undefined);
     if (plan.conditions.length > 0) {
-      const terms = placesIn<string>('posting', 'term', [...found.keys()], { values: plan.conditions.flat() });
+      const terms = placesIn<string>('term', [...found.keys()], { values: plan.conditions.flat() });
       for (const block of [...found.keys()]) {
         const sets = terms.get(block);
         const bits = meet(plan.conditions.map((condition) => condition.flatMap((term) => sets?.get(term) ?? [])));
@@ -161,7 +162,7 @@ export function createSearch<Row extends Found & { data: string }>(
       const indexed = rows.filter(({ block, grams }) => grams > 0 && found.has(block));
       const blocks = indexed.map(({ block }) => block);
       const marks = indexed.some(({ grams }) => grams === GRAMS_AND_LONG) ? [LONG] : [];
-      const grams = placesIn<number>('gram', 'gram', blocks, { values: [...marks, ...pairs], range });
+      const grams = placesIn<number>('gram', blocks, { values: [...marks, ...pairs], range });
       for (const block of blocks) {
         const sets = grams.get(block) ?? new Map<number, Uint8Array>();
         const long = sets.get(LONG) ?? [];
@@ -177,7 +178,6 @@ export function createSearch<Row extends Found & { data: string }>(
 
   /** The stored sets of these keys in these blocks. */
   function placesIn<Key extends string | number>(
-    table: 'posting' | 'gram',
     column: 'term' | 'gram',
     blocks: readonly number[],
     keys: { readonly values: readonly Key[]; readonly range?: readonly [number, number] | undefined },
@@ -185,10 +185,12 @@ export function createSearch<Row extends Found & { data: string }>(
     const found = new Map<number, Map<Key, Uint8Array>>();
     const read = (where: string, values: readonly unknown[]) => {
       const rows = all<{ block: number; key: Key; places: Uint8Array }>(
-        `SELECT ${table}.block AS block, ${column} AS key, places FROM json_each(?) AS wanted
-         CROSS JOIN ${table} ON ${table}.block = wanted.value AND ${where}`,
-        JSON.stringify(blocks),
+        `SELECT block, ${column} AS key, places FROM json_each(?) AS wanted
+         CROSS JOIN search_${column} ON stretch = wanted.value AND ${where} WHERE block BETWEEN ? AND ?`,
+        JSON.stringify([...new Set(blocks.map(stretchOf))]),
         ...values,
+        Math.min(...blocks),
+        Math.max(...blocks),
       );
       for (const { block, key, places } of rows) {
         const known = found.get(block);
@@ -317,13 +319,13 @@ export function createSearch<Row extends Found & { data: string }>(
 
   /** Blocks with records of this time, and the newest that are not indexed. */
   function* near(head: number, from: number, to: number): Generator<{ first: number; last: number }> {
-    const newest = all<{ block: number }>('SELECT max(block) AS block FROM block')[0]?.block ?? -1;
+    const newest = all<{ block: number }>('SELECT max(block) AS block FROM search_block')[0]?.block ?? -1;
     let count = 0;
     for (const span of unknown(lastOf(newest) + 1, head, true)) {
       yield span;
       if (++count === MOST_UNKNOWN) break;
     }
-    for (const { block } of all<BlockRow>('SELECT block FROM block WHERE low <= ? AND high >= ?', to, from)) {
+    for (const { block } of all<BlockRow>('SELECT block FROM search_block WHERE low <= ? AND high >= ?', to, from)) {
       yield { first: block * BLOCK, last: lastOf(block) };
     }
   }
