@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { trials } from './faults/index.ts';
-import { Broken, hold, perform, type Trial } from './faults/trial.ts';
+import { Broken, exitCodeOf, hold, perform, type Trial } from './faults/trial.ts';
 
 const SEED = 1;
 const SLICE_MS = 180_000;
@@ -74,29 +74,30 @@ describe('the harness itself', () => {
       );
     });
 
-  test('`npm run faults` prints seed and how to repeat, writes a report, and refuses what it does not know', async () => {
+  test('a run is good only if every trial was carried out and held', () => {
+    const [good, bad] = [{}, { failure: new Error('x') }];
+    expect([[good], [good, good], [good, bad], [bad], []].map(exitCodeOf)).toEqual([0, 0, 1, 1, 1]);
+  });
+
+  test('`npm run faults` refuses what it does not know', async () => {
+    expect(await faults(['--only', 'no-such-trial'])).toMatchObject({ code: 64, text: expect.stringMatching(/usage/) });
+    expect((await faults(['--seed', 'abc'])).code).toBe(64);
+  });
+
+  test('without a compiler: the remedy, the seed and how to repeat it, a report, and not held', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'gh-faults-'));
     try {
       const report = join(folder, 'report.json');
-      const good = await faults(['--slice', '--only', 'power-cut', '--seed', '11', '--report', report]);
-      expect(good.text).toContain('npm run faults -- --only power-cut --seed 11 --slice');
-      expect(good.code).toBe(0);
+      const args = ['--slice', '--only', 'power-cut', '--seed', '11', '--report', report];
+      const { code, text } = await faults(args, { ...process.env, PATH: '/nonexistent' });
+      expect(text).toContain('apt-get install gcc libc6-dev');
+      expect(text).toContain('npm run faults -- --only power-cut --seed 11 --slice');
+      expect(code).toBe(1);
       expect(JSON.parse(readFileSync(report, 'utf8'))).toEqual([
-        { trial: 'power-cut', seed: 11, seconds: expect.any(Number) },
+        { trial: 'power-cut', seed: 11, seconds: expect.any(Number), failure: expect.stringMatching(/gcc/) },
       ]);
-      expect(await faults(['--only', 'no-such-trial'])).toMatchObject({
-        code: 64,
-        text: expect.stringMatching(/usage/),
-      });
-      expect((await faults(['--seed', 'abc'])).code).toBe(64);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
-  }, 60_000);
-
-  test('without a compiler: the remedy, and not held', async () => {
-    const { code, text } = await faults(['--slice', '--only', 'power-cut'], { ...process.env, PATH: '/nonexistent' });
-    expect(text).toContain('apt-get install gcc libc6-dev');
-    expect(code).toBe(1);
   });
 });

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { trials } from './index.ts';
-import { Broken, type Outcome, perform, type Size, type Trial } from './trial.ts';
+import { Broken, exitCodeOf, type Outcome, perform, type Size, type Trial } from './trial.ts';
 
 const USAGE = 64;
 const SEEDS = 2 ** 31;
@@ -65,4 +65,4 @@ if (values.report !== undefined) {
   writeFileSync(values.report, `${JSON.stringify(report, null, 2)}\n`);
 }
 // Whatever a broken trial left open must not keep the run alive.
-process.exit(outcomes.every(({ failure }) => failure === undefined) ? 0 : 1);
+process.exit(exitCodeOf(outcomes));

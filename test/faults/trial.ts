@@ -83,3 +83,7 @@ export async function perform(
     };
   }
 }
+
+/** Of the whole run: 0 only if every trial was carried out and held. */
+export const exitCodeOf = (outcomes: readonly Pick<Outcome, 'failure'>[]): number =>
+  outcomes.length > 0 && outcomes.every(({ failure }) => failure === undefined) ? 0 : 1;
