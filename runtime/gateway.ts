@@ -231,7 +231,7 @@ function startStorage({ config, inventory, journal, alarms, log }: UplinkParts, 
     directory: config.dataDir,
     clock: systemClock,
     log: log.child({ part: 'storage' }),
-    settings: () => settingsFrom(),
+    settings: () => settingsFrom(inventory.site().storage),
     targets: () => [
       ...(inventory.site().uplinks ?? []).map(({ id, filter }) => ({ id, lanes: filter?.lanes ?? sentLanes })),
       ...(config.uplink === undefined ? [] : [{ id: FIXED_UPLINK, lanes: sentLanes }]),

@@ -20,6 +20,10 @@ import type { EntryKind } from './problem.ts';
 
 const closed = { additionalProperties: false } as const;
 
+/** A site may ask for longer only. */
+const days = (minimum: number, description: string) =>
+  Type.Optional(Type.Integer({ minimum, maximum: 36_500, description }));
+
 export const siteInput = Type.Object(
   {
     id: deviceId,
@@ -32,6 +36,24 @@ export const siteInput = Type.Object(
       ),
     ),
     uplinks: Type.Optional(Type.Array(uplinkInput, { maxItems: 16 })),
+    storage: Type.Optional(
+      Type.Object(
+        {
+          gigabytes: Type.Optional(
+            Type.Number({
+              minimum: 2,
+              maximum: 65_536,
+              description: 'of the database; default: half the data partition',
+            }),
+          ),
+          readingDays: days(30, 'readings as they came'),
+          factDays: days(183, 'passages, alarms, commands and states'),
+          auditDays: days(365, 'audit and gap records'),
+          hourlyDays: days(731, 'hourly figures of readings'),
+        },
+        { ...closed, description: 'more than the least that is kept anyway' },
+      ),
+    ),
   },
   { ...closed, title: 'Site' },
 );
@@ -73,7 +95,7 @@ export const entryTypes: Readonly<Record<EntryKind, EntryType>> = {
     schema: siteInput,
     key: 'id',
     table: 'site',
-    columns: [...plain('id', 'name', 'timeZone'), ...json('network', 'uplinks')],
+    columns: [...plain('id', 'name', 'timeZone'), ...json('network', 'uplinks', 'storage')],
     codes,
   },
   zone: { schema: zoneInput, key: 'id', table: 'zone', columns: plain('id', 'name', 'kind', 'parent'), codes },
@@ -113,7 +135,7 @@ export const entryTypes: Readonly<Record<EntryKind, EntryType>> = {
 export const schema = `
 CREATE TABLE IF NOT EXISTS site (
   one INTEGER PRIMARY KEY DEFAULT 1 CHECK (one = 1),
-  id TEXT NOT NULL, name TEXT NOT NULL, timeZone TEXT NOT NULL, network TEXT, uplinks TEXT
+  id TEXT NOT NULL, name TEXT NOT NULL, timeZone TEXT NOT NULL, network TEXT, uplinks TEXT, storage TEXT
 ) STRICT;
 CREATE TABLE IF NOT EXISTS zone (
   id TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, parent TEXT

@@ -114,6 +114,16 @@ describe('a good file', () => {
     });
   });
 
+  test('asks for more room and longer keeping in its section storage', async () => {
+    await using site = await openSite();
+    await importSite(site.inventory, file(SITE), ACTOR);
+    await importSite(site.inventory, file('storage: { gigabytes: 20, readingDays: 60 }'), ACTOR);
+    expect(site.inventory.site()).toMatchObject({
+      name: '测试小区',
+      storage: { gigabytes: 20, readingDays: 60 },
+    });
+  });
+
   test('changes nothing the second time, and only what differs the third; what it does not name stays', async () => {
     await using site = await openSite();
     const { inventory, journal } = site;
@@ -165,7 +175,19 @@ describe('each mistake is named with line, column, key and remedy', () => {
       'users in the file',
       'people:',
       'users: []\npeople:',
-      'site.yaml:17:1 users: unknown key `users` – keys that exist here: site, network, uplinks, zones, devices, people, vehicles, credentials',
+      'site.yaml:17:1 users: unknown key `users` – keys that exist here: site, network, uplinks, storage, zones, devices, people, vehicles, credentials',
+    ],
+    [
+      'keeping less than must be kept',
+      'zones:',
+      'storage: { gigabytes: 4, factDays: 90 }\nzones:',
+      'site.yaml:5:36 storage.factDays: 90 is too small, at least 183 – use 183 or more',
+    ],
+    [
+      'a disk too small',
+      'zones:',
+      'storage: { gigabytes: 1 }\nzones:',
+      'site.yaml:5:23 storage.gigabytes: 1 is too small, at least 2 – use 2 or more',
     ],
     ['a missing key', 'name: 东门进道闸\n    ', '', 'site.yaml:9:5 devices[0]: `name` is missing – add `name: …`'],
     [

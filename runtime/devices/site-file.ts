@@ -53,7 +53,7 @@ const LISTS: ReadonlyMap<string, EntryKind> = new Map([
   ['vehicles', 'vehicle'],
   ['credentials', 'credential'],
 ] as const);
-const OF_SITE = ['network', 'uplinks'];
+const OF_SITE = ['network', 'uplinks', 'storage'];
 const KEYS = ['site', ...OF_SITE, ...LISTS.keys()];
 const KEYS_ONLY = /^[^.[]+$/;
 const DANGLING: ReadonlySet<What> = new Set(['zoneUnknown', 'personUnknown', 'cameraUnknown']);
@@ -184,8 +184,8 @@ function tellUnknown(tell: Tell, path: Path, known: readonly string[]): void {
   else tell(problemWords.unknownKeyNear, path, { key: shown(key), near }, 'key');
 }
 
-/** The site's own entry, out of three keys of the file; a key that is not there keeps what the inventory has. */
-function siteOf({ site, network, uplinks }: Group, inventory: Inventory, tell: Tell): Located[] {
+/** The site's own entry, out of its keys of the file; a key that is not there keeps what the inventory has. */
+function siteOf({ site, ...rest }: Group, inventory: Inventory, tell: Tell): Located[] {
   const known = inventory.hasSite() ? inventory.site() : undefined;
   if (site === undefined && !known) {
     tell(problemWords.missingKey, [], { key: 'site' });
@@ -201,7 +201,7 @@ function siteOf({ site, network, uplinks }: Group, inventory: Inventory, tell: T
     tell(problemWords.otherSite, ['site', 'id'], { id: shown(site.id), other: known.id });
   }
   const own = Object.entries(site ?? {}).filter(([key]) => !OF_SITE.includes(key));
-  const parts = { ...(network === undefined ? {} : { network }), ...(uplinks === undefined ? {} : { uplinks }) };
+  const parts = Object.fromEntries(OF_SITE.flatMap((key) => (rest[key] === undefined ? [] : [[key, rest[key]]])));
   return [{ kind: 'site', entry: { ...known, ...Object.fromEntries(own), ...parts }, path: [] }];
 }
 

@@ -135,7 +135,7 @@ export class Journal implements AsyncDisposable {
     this.#indexing = createIndexing(
       { file: this.file },
       // Where records are refused the index waits too.
-      (writes) => (this.#refused.size > 0 ? Promise.reject(new Error('No room')) : this.commit({ writes })),
+      (writes) => (this.#refused.has('L1') ? Promise.reject(new Error('No room')) : this.commit({ writes })),
       options.log,
     );
     this.#indexing.committed(positionNumber(this.epoch, this.#seq));

@@ -35,6 +35,8 @@ const migrations: readonly Migration[] = [
     to: 2,
     up(db) {
       db.exec('DROP INDEX IF EXISTS record_time; DROP INDEX IF EXISTS record_device');
+      const columns = db.prepare<[], string>("SELECT name FROM pragma_table_info('site')").pluck().all();
+      if (columns.length > 0 && !columns.includes('storage')) db.exec('ALTER TABLE site ADD COLUMN storage TEXT');
     },
   },
 ];

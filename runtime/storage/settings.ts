@@ -9,21 +9,32 @@ export interface StorageSettings {
   readonly rollupDays: number;
 }
 
-export const leastSettings = {
+const leastSettings = {
   rawDays: 30,
   factDays: 183,
   proofDays: 365,
   rollupDays: 731,
 } as const satisfies StorageSettings;
 
+/** As the site file has it, section `storage`. */
+export interface AskedSettings {
+  readonly gigabytes?: number | undefined;
+  readonly readingDays?: number | undefined;
+  readonly factDays?: number | undefined;
+  readonly auditDays?: number | undefined;
+  readonly hourlyDays?: number | undefined;
+}
+
+const GB = 2 ** 30;
+
 /** Longer is taken, shorter is not. */
-export function settingsFrom(asked: Partial<StorageSettings> = {}): StorageSettings {
-  const atLeast = (name: keyof typeof leastSettings) => Math.max(leastSettings[name], asked[name] ?? 0);
+export function settingsFrom(asked: AskedSettings = {}): StorageSettings {
+  const { gigabytes, readingDays = 0, factDays = 0, auditDays = 0, hourlyDays = 0 } = asked;
   return {
-    ...(asked.capBytes === undefined ? {} : { capBytes: asked.capBytes }),
-    rawDays: atLeast('rawDays'),
-    factDays: atLeast('factDays'),
-    proofDays: atLeast('proofDays'),
-    rollupDays: atLeast('rollupDays'),
+    ...(gigabytes === undefined ? {} : { capBytes: gigabytes * GB }),
+    rawDays: Math.max(leastSettings.rawDays, readingDays),
+    factDays: Math.max(leastSettings.factDays, factDays),
+    proofDays: Math.max(leastSettings.proofDays, auditDays),
+    rollupDays: Math.max(leastSettings.rollupDays, hourlyDays),
   };
 }

@@ -22,7 +22,7 @@ export interface TestStore extends AsyncDisposable {
   readonly alarms: StorageAlarm[];
   /** What the parts ask for; tests change it. */
   readonly world: {
-    settings: Partial<StorageSettings>;
+    settings: StorageSettings;
     quality: JournalRecord['clock'];
     targets: { id: string; lanes: readonly Lane[] }[];
     diskFreeBytes: number;
@@ -40,7 +40,10 @@ export async function openTestStore(options: TestStoreOptions = {}): Promise<Tes
   const clock = options.clock ?? manualClock();
   const alarms: StorageAlarm[] = [];
   const world: TestStore['world'] = {
-    settings: options.capBytes === undefined ? {} : { capBytes: options.capBytes },
+    settings: {
+      ...settingsFrom(),
+      ...(options.capBytes === undefined ? {} : { capBytes: options.capBytes }),
+    },
     quality: 'synced',
     targets: [],
     diskFreeBytes: 100 * GB,
@@ -59,7 +62,7 @@ export async function openTestStore(options: TestStoreOptions = {}): Promise<Tes
     directory,
     clock,
     log: silentLog,
-    settings: () => settingsFrom(world.settings),
+    settings: () => world.settings,
     targets: () => world.targets,
     clockQuality: () => world.quality,
     async report(alarm) {
