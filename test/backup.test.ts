@@ -144,7 +144,6 @@ test('R4 a gateway whose database is damaged comes back with its devices and its
     await using gateway = await startGateway({ data });
     await gateway.open('gate-east-in');
     before = idsIn(await gateway.json('/devices', { as: 'demo-admin' }));
-    expect(gatehouse(['backup', '--data', data, '--config']).code).toBe(0);
   }
   const file = join(data, 'gatehouse.db');
   const bytes = readFileSync(file);
@@ -153,7 +152,10 @@ test('R4 a gateway whose database is damaged comes back with its devices and its
   await using gateway = await startGateway({ data });
   expect(await namesOf(gateway)).toEqual(before);
   const begun = await gateway.record(({ name }) => name === 'journal.epoch');
-  expect(begun).toMatchObject({ epoch: 2, data: { reason: 'damaged', takenOver: { from: 'backup' } } });
+  expect(begun).toMatchObject({
+    epoch: 2,
+    data: { reason: 'damaged', takenOver: { from: 'damaged', unreadable: [] } },
+  });
   const salvaged = await gateway.record(({ name }) => name === 'journal.salvaged');
   expect((salvaged.data as { records: number }).records).toBeGreaterThan(10);
   await gateway.record(({ kind, name }) => kind === 'alarm' && name === 'journalRecovered');

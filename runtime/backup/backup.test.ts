@@ -20,6 +20,7 @@ import { silentLog } from '../log.ts';
 import { writeArchive } from './archive.ts';
 import { type Backups, createBackups } from './backups.ts';
 import { readBoxKey, wrapForBox } from './keys.ts';
+import { newestDatabase } from './recover.ts';
 import { restore, verifyArchive } from './restore.ts';
 import { readHeader } from './seal.ts';
 import { folderOf } from './shelf.ts';
@@ -419,6 +420,25 @@ describe('the schedule', () => {
     expect(site.reports).toHaveLength(2);
     expect(site.reports[1]).toBeUndefined();
   });
+});
+
+test('R4 after damage the newest archive that is sound gives the configuration back', async () => {
+  {
+    await using site = await openSite();
+    await furnish(site);
+    const older = await site.backups.make({ kind: 'config' }, 'user:chen');
+    await site.journal.append(passage('later'));
+    const newer = await site.backups.make({ kind: 'config' }, 'user:chen');
+    expect(site.backups.list().map(({ name }) => name)).toEqual([newer.name, older.name]);
+    writeFileSync(archiveOf(newer.name), flip(readFileSync(archiveOf(newer.name)), 2000));
+  }
+  rmSync(join(directory, 'gatehouse.db'));
+  const configCopy = () => newestDatabase(directory, silentLog);
+  const options = { directory, clock: manualClock(), log: silentLog, schema: [notes] };
+  await using journal = await Journal.open({ ...options, configCopy });
+  expect(journal.started).toMatchObject({ reason: 'missing', takenOver: { from: 'backup', unreadable: [] } });
+  expect(noteOf(journal)).toEqual([{ id: 'one', text: 'kept' }]);
+  expect(journal.epoch).toBe(2);
 });
 
 test('a copied archive is found by its header, half a file is not', async () => {

@@ -10,6 +10,7 @@ import type { Draft } from '../contracts/record.ts';
 import { type Copied, copyTables } from './copies.ts';
 import { databaseOf, type Finding, type Identity, inspect, readIdentity } from './inspect.ts';
 import { type Migrated, migrate } from './migrations.ts';
+import { repairHead } from './repair.ts';
 import { APPLICATION_ID, journalSchema, SCHEMA_VERSION, WRITER_PRAGMAS } from './schema.ts';
 
 export type { Identity } from './inspect.ts';
@@ -85,6 +86,7 @@ export async function establish({ directory, stamp, configCopy }: Ground): Promi
     moveDatabase(draft, file);
   }
   removeDatabase(draft);
+  removeDatabase(`${file}.repaired`);
 
   const identityFile = join(directory, 'identity.json');
   const read = readIdentity(identityFile);
@@ -143,15 +145,22 @@ async function replace(
 ): Promise<NewEpoch> {
   const file = databaseOf(directory);
   const draft = `${file}.new`;
+  const repaired = `${file}.repaired`;
   const quarantine = DATABASE_FILES.some((name) => existsSync(join(directory, name)))
     ? freeFolder(directory, stamp)
     : undefined;
   let epoch: NewEpoch = { ...told, ...(quarantine === undefined ? {} : { quarantine }) };
-  const sources: { from: 'damaged' | 'backup'; file: () => Promise<string | undefined> | string }[] = [
-    ...(told.reason === 'damaged' ? [{ from: 'damaged' as const, file: () => file }] : []),
+  const sources: { from: 'damaged' | 'backup'; file: () => Promise<string | undefined> | string | undefined }[] = [
+    ...(told.reason === 'damaged'
+      ? [
+          { from: 'damaged' as const, file: () => file },
+          { from: 'damaged' as const, file: () => (repairHead(file, repaired) ? repaired : undefined) },
+        ]
+      : []),
     ...(configCopy && told.reason !== 'first' ? [{ from: 'backup' as const, file: configCopy }] : []),
   ];
   for (const source of sources) {
+    if (source.from === 'damaged' && epoch.takenOver) continue; // its list of tables could be read: no repair needed
     const path = await source.file();
     const copied = path === undefined ? undefined : tablesOf(path, draft, identity);
     if (copied === undefined) continue;
@@ -159,6 +168,7 @@ async function replace(
     epoch = { ...epoch, takenOver: { ...copied, from: source.from } };
     if (copied.unreadable.length === 0) break;
   }
+  removeDatabase(repaired);
   beginEpoch(draft, identity, epoch);
   if (quarantine !== undefined) putAside(directory, DATABASE_FILES, quarantine);
   moveDatabase(draft, file);
