@@ -36,7 +36,8 @@ function growing() {
 
 export function createMetrics(parts: Parts, streams: { count(): number }): Metrics {
   const { journal, clock } = parts;
-  const records = growing();
+  /** By kind and lane; every record passes here. */
+  const records = new Map<string, number>();
   const alarmsRaised = growing();
   const acks = growing();
   const commands = growing();
@@ -47,7 +48,8 @@ export function createMetrics(parts: Parts, streams: { count(): number }): Metri
     const first = committed[0];
     if (first) lagMs = Math.max(0, now - first.received);
     for (const record of committed) {
-      records.add({ kind: record.kind, lane: record.lane });
+      const key = `${record.kind} ${record.lane}`;
+      records.set(key, (records.get(key) ?? 0) + 1);
       if (record.kind === 'alarm') countAlarm(record);
       else if (record.kind === 'command') countCommand(record);
     }
@@ -65,7 +67,7 @@ export function createMetrics(parts: Parts, streams: { count(): number }): Metri
   }
 
   const families = (): Readonly<Record<string, Family>> => ({
-    gh_records_total: { type: 'counter', help: 'Records committed since the start', samples: records.counts() },
+    gh_records_total: { type: 'counter', help: 'Records committed since the start', samples: recordCounts(records) },
     gh_journal_head: { type: 'gauge', help: 'Sequence number of the last record', samples: [[{}, journal.head().seq]] },
     gh_journal_pending: { type: 'gauge', help: 'Records not yet durable', samples: [[{}, journal.pending]] },
     gh_journal_lag_seconds: {
@@ -122,6 +124,12 @@ function activeAlarms({ alarms }: Parts): Family['samples'] {
   const open = alarms.open();
   return [1, 2, 3, 4].map((priority) => [{ priority }, open.filter((view) => view.priority === priority).length]);
 }
+
+const recordCounts = (records: ReadonlyMap<string, number>): Family['samples'] =>
+  [...records].map(([key, count]) => {
+    const [kind = '', lane = ''] = key.split(' ');
+    return [{ kind, lane }, count] as const;
+  });
 
 function loopDelaySamples(delay: LoopDelay): Family['samples'] {
   const counts = delay.buckets();
