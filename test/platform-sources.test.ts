@@ -1,13 +1,21 @@
 /** The reference consumer as a platform runs it: its own process, between a real broker and a real database. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import mqtt from 'mqtt';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { systemClock } from '../runtime/clock.ts';
+import type { Draft, Lane } from '../runtime/contracts/record.ts';
+import { Journal } from '../runtime/journal/journal.ts';
+import { silentLog } from '../runtime/log.ts';
 import { type Report, report } from '../runtime/platform/report.ts';
 import { openDatabase } from '../runtime/platform/tables.ts';
 import { batch, delivery, link, record } from '../runtime/platform/testing/gateway.ts';
+import { startUplink } from '../runtime/uplink/mqtt.ts';
 import { type Postgres, startPostgres } from './postgres.ts';
 import { type Peer, startMosquitto, startNats } from './uplink-peers.ts';
 
@@ -151,6 +159,38 @@ test('several consumers share the messages of one broker by a shared subscriptio
   await run(...address, '--name', 'a');
   await reached(4);
   expect(await lives()).toMatchObject([{ complete: true }]);
+});
+
+describe('a real gateway', () => {
+  const draft: Draft = {
+    ...{ lane: 'L3', kind: 'telemetry', scenario: 'environment-monitoring', device: 'env-1', name: 'pm25', data: 12.5 },
+  };
+  const many = (count: number, lane: Lane): Draft[] => Array.from({ length: count }, () => ({ ...draft, lane }));
+
+  test('R5 what was lost above the gateway is asked for again, and the gateway closes every hole', async () => {
+    await using peer = await startMosquitto();
+    const directory = mkdtempSync(join(tmpdir(), 'gh-platform-'));
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => rmSync(directory, { recursive: true, force: true }));
+    const journal = stack.use(await Journal.open({ directory, clock: systemClock, log: silentLog }));
+    const uplink = startUplink({
+      ...{ id: 'main', url: `mqtt://127.0.0.1:${peer.port}`, site: 'site', gateway: journal.gateway, version: '0.0.0' },
+      ...{ journal, clock: systemClock, log: silentLog, report: () => {} },
+    });
+    stack.defer(() => uplink.stop());
+    await journal.append(...many(700, 'L3'), ...many(20, 'L1'));
+    // Nobody subscribes yet: the broker acknowledges and forgets.
+    await until(() => expect(uplink.status()).toMatchObject({ state: 'online', backlog: 0 }));
+    await run('--mqtt', `mqtt://127.0.0.1:${peer.port}`, '--hole-grace', '0');
+    await journal.append(...many(300, 'L3'), ...many(20, 'L0'), ...many(1, 'L3'));
+    await until(async () => expect((await lives())[0]?.through).toBeGreaterThan(1000));
+    const [life] = await lives();
+    expect(life).toMatchObject({ holes: [], held: life?.through, unexplained: 0, conflicts: [], complete: true });
+    const { rows } = await database.query<{ json: string }>(
+      'SELECT record::text AS json FROM gatehouse.record ORDER BY seq LIMIT 500',
+    );
+    expect(rows.map(({ json }) => json)).toEqual(journal.read({ limit: 500 }).items.map((one) => JSON.stringify(one)));
+  });
 });
 
 test('used wrongly it says how it is used; without a database it says why it fails', () => {
