@@ -3,7 +3,7 @@
  * own connection, in bounded steps, and answers one request at a time.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openTexts } from '../journal/texts.ts';
+import { openTexts, type TextQuery, type Texts } from '../journal/texts.ts';
 import { batchBytes, encode, fitted } from './batch.ts';
 import type { RecordFilter } from './reader.ts';
 
@@ -15,7 +15,7 @@ export interface Ask {
   /** What the batch says it begins after; before `from` where a search found nothing. */
   readonly after: number;
   readonly filter: Required<Pick<RecordFilter, 'lanes'>> & RecordFilter;
-  /** Bytes of the batch's text, but for a single record that is larger. */
+  /** Bytes of the message, but for a single record that is larger. */
   readonly most: number;
   /** Bytes of a record the receiver takes at all. */
   readonly hard: number;
@@ -33,7 +33,7 @@ export interface Piece {
   readonly count: number;
   readonly fresh: number;
   readonly oldest: number | undefined;
-  /** Of the text, before it is compressed. */
+  /** As it goes over the line, but for what is around the records. */
   readonly bytes: number;
   readonly payload?: Uint8Array<ArrayBuffer>;
 }
@@ -47,8 +47,12 @@ export interface DrainData {
   readonly gateway: string;
 }
 
-export const BATCH_RECORDS = 500;
-/** Places looked at in one step: lanes have no index, and whoever waits next must not wait long. */
+const BATCH_RECORDS = 500;
+/** Compressed, a message takes several times the text: fewer of them go further on a long line. */
+const PACKED = 4;
+/** Of this thread's own work on one request: whoever is more urgent must not wait long. */
+const TURN_MS = 10;
+/** Places looked at in one step: lanes have no index. */
 const SPAN = 100_000;
 /** In a replay, so that the gap records of one batch stay few. */
 const REPLAY_SPAN = 20_000;
@@ -66,45 +70,50 @@ function run(port: NonNullable<typeof parentPort>, { file, gateway }: DrainData)
     const { epoch, from, after, filter, hard, freshAfter, replay } = ask;
     const stop = Math.min(ask.through, from + (replay === undefined ? SPAN : REPLAY_SPAN));
     const gaps = replay === undefined ? undefined : texts.gaps({ epoch, after, through: stop, lanes: filter.lanes });
-    const most = Math.max(Math.min(ask.most, LEAST_BYTES), ask.most - (gaps?.length ?? 0));
     const repeated = replay === undefined ? undefined : { replay, ...(gaps ? { gaps: gaps.toString() } : {}) };
     const kind = filter.lanes.join();
-    const guess = Math.floor((CAUTION * most) / (averages.get(kind) ?? FIRST_GUESS_BYTES));
-    for (let limit = Math.max(1, Math.min(BATCH_RECORDS, guess)); ; ) {
-      const { text, count, fresh, last, oldest } = texts.read({
-        ...filter,
-        epoch,
-        after: from,
-        through: stop,
-        limit,
-        freshAfter,
-      });
+    for (let times = ask.zstd && replay === undefined ? PACKED : 1; ; times = 1) {
+      const most = Math.max(Math.min(ask.most, LEAST_BYTES), times * ask.most - (gaps?.length ?? 0));
+      const guess = Math.floor((CAUTION * most) / (averages.get(kind) ?? FIRST_GUESS_BYTES));
+      const limit = Math.max(1, Math.min(times * BATCH_RECORDS, guess));
+      const found = readUpTo(most, limit, { ...filter, epoch, after: from, through: stop, freshAfter });
+      const { text, count, fresh, oldest } = found;
+      const through = count === found.limit ? found.last : stop;
       if (!text) {
-        const payload = gaps && batchBytes(gateway, { epoch, after, through: stop }, Buffer.alloc(0), repeated);
-        const piece = { through: stop, count, fresh, oldest, bytes: 0 };
-        return payload ? { ...piece, payload: own(encode(payload, ask.zstd)) } : piece;
+        const bare = gaps && batchBytes(gateway, { epoch, after, through }, Buffer.alloc(0), repeated);
+        const piece = { through, count, fresh, oldest, bytes: 0 };
+        return bare ? { ...piece, payload: own(encode(bare, ask.zstd)) } : piece;
       }
       averages.set(kind, text.length / count);
-      if (text.length > most && count > 1) {
-        limit = Math.max(1, Math.floor((CAUTION * count * most) / text.length));
-        continue;
-      }
-      const through = count === limit ? last : stop;
       const records = text.length > hard && count === 1 ? Buffer.from(fitted(text.toString(), hard)) : text;
-      const batch = batchBytes(gateway, { epoch, after, through }, records, repeated);
-      return { through, count, fresh, oldest, bytes: text.length, payload: own(encode(batch, ask.zstd)) };
+      const payload = encode(batchBytes(gateway, { epoch, after, through }, records, repeated), ask.zstd);
+      if (times > 1 && payload.length > ask.most) continue; // it does not compress well
+      const bytes = ask.zstd ? payload.length : text.length;
+      return { through, count, fresh, oldest, bytes, payload: own(payload) };
     }
   }
 
-  /** Until there are enough, or nothing more is found within a step. */
+  /** Fewer records where so many would be more than `most` bytes, but one in any case. */
+  function readUpTo(most: number, limit: number, query: Omit<TextQuery, 'limit'>): Texts & { readonly limit: number } {
+    for (let next = limit; ; ) {
+      const found = texts.read({ ...query, limit: next });
+      const { length } = found.text ?? { length: 0 };
+      if (length <= most || found.count === 1) return { ...found, limit: next };
+      next = Math.max(1, Math.floor((CAUTION * found.count * most) / length));
+    }
+  }
+
+  /** Until there are enough, or somebody else should have a turn. Of searches in vain only the last is told. */
   function findAll(ask: Ask): Piece[] {
+    const until = worked() + TURN_MS;
     const pieces: Piece[] = [];
     for (let { from, after } = ask; pieces.length < ask.pieces && from < ask.through; ) {
       const piece = find({ ...ask, from, after });
+      if (pieces.length > 0 && !pieces.at(-1)?.payload) pieces.pop();
       pieces.push(piece);
-      if (!piece.payload) break;
       from = piece.through;
-      after = piece.through;
+      if (piece.payload) after = piece.through;
+      if (worked() >= until) break;
     }
     return pieces;
   }
@@ -124,6 +133,12 @@ function run(port: NonNullable<typeof parentPort>, { file, gateway }: DrainData)
       port.postMessage({ turn, failed: (error as Error).message } satisfies FromDrain);
     }
   });
+}
+
+/** Ms; on a busy machine it stands still while others run, and batches do not become small for that. */
+function worked(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
 }
 
 /** In memory of its own, which is handed over without a copy. */

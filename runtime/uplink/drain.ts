@@ -114,6 +114,8 @@ function createThread(data: DrainData, clock: Clock): Shared {
     ending.postMessage({ close: true } satisfies ToDrain);
     await gone;
   }
+  next();
+  worker ??= start(); // while the first connection is being made
   return {
     users: 0,
     read: (ask, urgency) =>

@@ -32,7 +32,7 @@ export const sentLanes: readonly Lane[] = [...urgentLanes, ...bulkLanes];
 
 /** How fast a platform wants it; by default as fast as it acknowledges (reliability.md B5). */
 export interface UplinkPace {
-  /** Messages, which hold up to 500 records each. */
+  /** Messages, which hold up to 500 records each, 2,000 where they are compressed. */
   readonly messagesPerSecond?: number;
   /** Messages not yet acknowledged, at most 20. */
   readonly inFlight?: number;
