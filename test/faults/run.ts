@@ -8,25 +8,38 @@ import { Broken, exitCodeOf, type Outcome, perform, type Size, type Trial } from
 const USAGE = 64;
 const SEEDS = 2 ** 31;
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    only: { type: 'string' },
-    slice: { type: 'boolean', default: false },
-    long: { type: 'boolean', default: false },
-    report: { type: 'string' },
-  },
-});
+const ids = trials.map(({ id }) => id).join(' | ');
+
+function misused(why: string): never {
+  console.error(`${why}\nusage: npm run faults -- [--seed <n>] [--only <${ids} | promise id>] [--slice | --long]`);
+  process.exit(USAGE);
+}
+
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        seed: { type: 'string' },
+        only: { type: 'string' },
+        slice: { type: 'boolean', default: false },
+        long: { type: 'boolean', default: false },
+        report: { type: 'string' },
+      },
+    });
+    return values;
+  } catch (error) {
+    return misused(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const values = readArguments();
 const size: Size = values.long ? 'long' : values.slice ? 'slice' : 'normal';
 const fits = ({ id, promises }: Trial) =>
   values.only === undefined || id === values.only || promises.includes(values.only);
 const chosen = trials.filter(fits);
 const given = values.seed === undefined ? undefined : Number(values.seed);
-if (chosen.length === 0 || (given !== undefined && !(Number.isInteger(given) && given >= 0 && given < SEEDS))) {
-  const ids = trials.map(({ id }) => id).join(' | ');
-  console.error(`usage: npm run faults -- [--seed <n>] [--only <${ids} | promise id>] [--slice | --long]`);
-  process.exit(USAGE);
-}
+if (chosen.length === 0) misused(`no trial and no promise is called ${values.only}`);
+if (given !== undefined && !(Number.isInteger(given) && given >= 0 && given < SEEDS)) misused('--seed takes a number');
 
 const gigabytes = Math.round(totalmem() / 2 ** 30);
 console.log(
