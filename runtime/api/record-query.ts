@@ -20,7 +20,13 @@ export const searchFields = {
   ...filterFields,
   from: Type.Optional(Type.Integer({ minimum: 0, description: 'gateway time of receipt, ms UTC, included' })),
   to: Type.Optional(Type.Integer({ minimum: 0, description: 'gateway time of receipt, ms UTC, included' })),
-  text: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'text inside the data' })),
+  text: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 64,
+      description: 'part of one of the texts in the data, e.g. of a plate or a name; telemetry is not searched',
+    }),
+  ),
 };
 export const recordsQuery = Type.Object(
   {
