@@ -31,6 +31,14 @@ export function SystemDialog() {
                 {uplink.backlog > 0 && ` ${t('bar.chip.backlog', { n: uplink.backlog })}`}
               </Fact>
             ))}
+            {now.storage && (
+              <Fact name={t('system.storage')}>
+                {t('system.storage.used', { n: Math.round(now.storage.fill * 100) })}
+                {now.storage.outageSeconds !== undefined &&
+                  ` ${t('system.storage.outage', { n: Math.floor(now.storage.outageSeconds / 3600) })}`}
+                {now.storage.refused.includes('L1') && ` ${t('system.storage.full')}`}
+              </Fact>
+            )}
             <Fact name={t('system.version')}>{now.version}</Fact>
           </>
         )}
