@@ -448,6 +448,7 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
     },
     async close() {
       stopWatching();
+      turn.flush();
       await Promise.all(
         [...links.values()].map((link) =>
           link.close().catch((error: unknown) => log.warn({ err: error }, reasonOf(error))),
