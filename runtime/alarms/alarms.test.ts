@@ -98,6 +98,18 @@ describe('process state', () => {
     expect(await alarms.raise(forced)).toMatchObject({ id, count: 2, process: 'ACTIVE_UNACK', handling: 'waiting' });
   });
 
+  test('what grows worse is heavier and asks for a new acknowledgement; what eases keeps its weight', async () => {
+    const full = { device: '', scenario: 'gateway', zone: '', kind: 'storageFull', actor: 'system:storage' };
+    const weigh = (priority: number, severity: 'minor' | 'major' | 'critical') =>
+      alarms.raise({ ...full, weight: { priority, severity } });
+    const { id } = await weigh(3, 'minor');
+    await alarms.act(id, 'ack', {}, guard);
+    expect(await weigh(2, 'major')).toMatchObject({ id, priority: 2, severity: 'major', process: 'ACTIVE_UNACK' });
+    expect(await weigh(3, 'minor')).toMatchObject({ id, priority: 2, count: 2 });
+    expect(await weigh(1, 'critical')).toMatchObject({ id, priority: 1, count: 3 });
+    expect(journal.read({ kind: ['alarm'] }).items.map(({ lane }) => lane)).toEqual(['L1', 'L1', 'L1', 'L0']);
+  });
+
   test('smoke latches: it stays until it is gone, acknowledged and reset by a named person', async () => {
     const { id } = await alarms.raise(smoke);
     await expect(alarms.act(id, 'reset', {}, guard)).rejects.toMatchObject({ code: 'alarm.wrong_state' });
