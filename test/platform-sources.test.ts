@@ -15,7 +15,8 @@ import { silentLog } from '../runtime/log.ts';
 import { type Report, report } from '../runtime/platform/report.ts';
 import { openDatabase } from '../runtime/platform/tables.ts';
 import { batch, delivery, link, record } from '../runtime/platform/testing/gateway.ts';
-import { startUplink } from '../runtime/uplink/mqtt.ts';
+import { openTestStore } from '../runtime/storage/storage.fixture.ts';
+import { startUplink, type Uplink } from '../runtime/uplink/mqtt.ts';
 import { type Postgres, startPostgres } from './postgres.ts';
 import { type Peer, startMosquitto, startNats } from './uplink-peers.ts';
 
@@ -166,6 +167,11 @@ describe('a real gateway', () => {
     ...{ lane: 'L3', kind: 'telemetry', scenario: 'environment-monitoring', device: 'env-1', name: 'pm25', data: 12.5 },
   };
   const many = (count: number, lane: Lane): Draft[] => Array.from({ length: count }, () => ({ ...draft, lane }));
+  const send = (journal: Journal, port: number): Uplink =>
+    startUplink({
+      ...{ id: 'main', url: `mqtt://127.0.0.1:${port}`, site: 'site', gateway: journal.gateway, version: '0.0.0' },
+      ...{ journal, clock: systemClock, log: silentLog, report: () => {} },
+    });
 
   test('R5 what was lost above the gateway is asked for again, and the gateway closes every hole', async () => {
     await using peer = await startMosquitto();
@@ -173,10 +179,7 @@ describe('a real gateway', () => {
     await using stack = new AsyncDisposableStack();
     stack.defer(() => rmSync(directory, { recursive: true, force: true }));
     const journal = stack.use(await Journal.open({ directory, clock: systemClock, log: silentLog }));
-    const uplink = startUplink({
-      ...{ id: 'main', url: `mqtt://127.0.0.1:${peer.port}`, site: 'site', gateway: journal.gateway, version: '0.0.0' },
-      ...{ journal, clock: systemClock, log: silentLog, report: () => {} },
-    });
+    const uplink = send(journal, peer.port);
     stack.defer(() => uplink.stop());
     await journal.append(...many(700, 'L3'), ...many(20, 'L1'));
     // Nobody subscribes yet: the broker acknowledges and forgets.
@@ -190,6 +193,33 @@ describe('a real gateway', () => {
       'SELECT record::text AS json FROM gatehouse.record ORDER BY seq LIMIT 500',
     );
     expect(rows.map(({ json }) => json)).toEqual(journal.read({ limit: 500 }).items.map((one) => JSON.stringify(one)));
+  });
+
+  test('R5 what the gateway had to drop before it could send it is explained to the last record', {
+    timeout: 60_000,
+  }, async () => {
+    await using store = await openTestStore({ capBytes: 2 << 20 });
+    const { journal, storage, clock, world } = store;
+    world.targets = [{ id: 'main', lanes: ['L0', 'L1', 'L2', 'L3'] }];
+    const gaps = () => journal.read({ kind: ['gap'], limit: 500 }).items;
+    for (let round = 0; gaps().length < 3 && round < 100; round++) {
+      await journal.append(...many(300, 'L3'), ...many(50, 'L1'));
+      await clock.advance(60_000);
+      await storage.look();
+    }
+    await using peer = await startMosquitto();
+    await run('--mqtt', `mqtt://127.0.0.1:${peer.port}`);
+    const uplink = send(journal, peer.port);
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => uplink.stop());
+    await journal.append(...many(1, 'L3'), ...many(1, 'L1'));
+    const end = journal.head().seq;
+    await until(async () => expect((await lives())[0]?.through).toBeGreaterThanOrEqual(end - 1));
+    const gone = gaps().reduce((sum, { data }) => sum + (data as { count: number }).count, 0);
+    const [life] = await lives();
+    expect(gone).toBeGreaterThan(500);
+    expect(life).toMatchObject({ removed: gone, unexplained: 0, falseGaps: [], holes: [], complete: true });
+    expect(life?.held).toBe((life?.through ?? 0) - gone);
   });
 });
 

@@ -107,6 +107,8 @@ async function main(): Promise<number> {
   const { positionals, values } = given;
   const [verb] = positionals;
   const sources = [values.mqtt, values.nats].filter((one) => one !== undefined);
+  const odd = ([values['ack-wait'], values['hole-grace']] as const).some((one) => !/^\d{1,5}$/.test(one ?? '0'));
+  if (odd || !['4', '5'].includes(values['mqtt-version'] ?? '4')) return misused();
   if (positionals.length !== 1 || (verb === 'run' ? sources.length !== 1 : verb !== 'report')) return misused();
   try {
     if (verb === 'report') return await show(values);

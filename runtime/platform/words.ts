@@ -4,10 +4,10 @@ import type { Words } from '../contracts/words.ts';
 export const words = {
   usage: {
     zh: `用法：
-  node runtime/platform/main.ts run --mqtt <地址> | --nats <地址> [--database <地址>] [--name <名称>] [--site <小区>] [--share <组>] [--mqtt-version 4|5]
+  node runtime/platform/main.ts run --mqtt <地址> | --nats <地址> [--database <地址>] [--name <名称>] [--site <小区>] [--share <组>] [--mqtt-version 4|5] [--ack-wait <秒>] [--hole-grace <秒>]
   node runtime/platform/main.ts report [--gateway <编号>] [--uplink <名称>] [--to-end] [--json] [--database <地址>]`,
     en: `Usage:
-  node runtime/platform/main.ts run --mqtt <address> | --nats <address> [--database <address>] [--name <name>] [--site <site>] [--share <group>] [--mqtt-version 4|5]
+  node runtime/platform/main.ts run --mqtt <address> | --nats <address> [--database <address>] [--name <name>] [--site <site>] [--share <group>] [--mqtt-version 4|5] [--ack-wait <seconds>] [--hole-grace <seconds>]
   node runtime/platform/main.ts report [--gateway <id>] [--uplink <name>] [--to-end] [--json] [--database <address>]`,
   },
   gateway: { zh: '网关', en: 'gateway' },
