@@ -72,15 +72,15 @@ const child = `
   await journal.indexed();
   process.stdout.write('done\\n');`;
 
-test('a kill while the index is made leaves each block whole or without an index', { timeout: 60_000 }, async () => {
+test('a kill while the index is made leaves each block whole or without an index', { timeout: 120_000 }, async () => {
   const script = join(directory, 'child.mts');
   writeFileSync(script, child);
   const data = join(directory, 'data');
   const states: string[] = [];
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 5; round++) {
     const process_ = spawn(process.execPath, [script, data], { stdio: ['ignore', 'pipe', 'inherit'] });
     let pieces = 0;
-    const goal = (round + 1) * 300;
+    const goal = (round + 1) * 450;
     const gone = once(process_, 'exit');
     process_.stdout.on('data', (chunk: Buffer) => {
       pieces = Number.parseInt(String(chunk), 10);
@@ -162,4 +162,13 @@ test('the main thread goes on while others search', async () => {
   await Promise.all(Array.from({ length: 4 }, () => journal.search({ text: 'ng lonG 7' })));
   searching = false;
   expect(turns).toBeGreaterThan(20);
+  // What does not come to an end in time is refused, and says how far it came; what does is not, however many slices it takes.
+  const { gateway, file } = journal;
+  const hurried = createSearches({ file, gateway }, silentLog, { longestMs: 0, sliceMs: 0 });
+  await expect(hurried.page({ text: 'nobody' }, journal.head())).rejects.toMatchObject({ code: 'record.slow' });
+  const sliced = createSearches({ file, gateway }, silentLog, { longestMs: 60_000, sliceMs: 0 });
+  const found = await sliced.page({ text: '1999 long', limit: 500 }, journal.head());
+  expect(found.items).toHaveLength(15);
+  expect(found.next).toBeUndefined();
+  await Promise.all([hurried.close(), sliced.close()]);
 });

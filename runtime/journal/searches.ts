@@ -45,7 +45,16 @@ interface Thread {
   ending?: NodeJS.Timeout;
 }
 
-export function createSearches(data: SearchWorkerData, log: Log): Searches {
+export interface SearchTimes {
+  readonly longestMs: number;
+  readonly sliceMs: number;
+}
+
+export function createSearches(
+  data: SearchWorkerData,
+  log: Log,
+  { longestMs, sliceMs }: SearchTimes = { longestMs: LONGEST_MS, sliceMs: SLICE_MS },
+): Searches {
   const threads = new Set<Thread>();
   const waiting: Job[] = [];
   let closed = false;
@@ -105,12 +114,12 @@ export function createSearches(data: SearchWorkerData, log: Log): Searches {
 
   return {
     async page(query, head, signal) {
-      const end = performance.now() + LONGEST_MS;
+      const end = performance.now() + longestMs;
       const limit = pageLimit(query);
       const items: JournalRecord[] = [];
       for (let from = query; ; ) {
         signal?.throwIfAborted();
-        const request = { query: from, head: positionNumber(head.epoch, head.seq), within: SLICE_MS };
+        const request = { query: from, head: positionNumber(head.epoch, head.seq), within: sliceMs };
         const { records, done, through } = await slice({ ...request, limit: limit - items.length });
         items.push(...(JSON.parse(records) as JournalRecord[]));
         const last = items.at(-1);
