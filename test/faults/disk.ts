@@ -22,9 +22,10 @@ const FAULTS: readonly (Fault & { readonly name: string })[] = [
 ];
 const SIZES = { slice: { faults: 2, rounds: 1 }, normal: { faults: 5, rounds: 3 }, long: { faults: 5, rounds: 20 } };
 const CURED_MS = 15_000;
-/** What was on its way when the disk failed has been answered by then. */
-const STRIKES_MS = 300;
-const ANSWERS_MS = 2000;
+/** What was on its way when the disk failed has been answered when nothing more came for so long. */
+const QUIET_MS = 400;
+const QUIET_WITHIN_MS = 10_000;
+const ANSWERS_MS = 5000;
 /** `507 buffer_full`, or "not now". */
 const REFUSALS = [503, 507];
 /** Of one core, beside a load that keeps coming. */
@@ -46,6 +47,19 @@ async function answeredAgain(witness: Witness, withinMs: number): Promise<boolea
   return false;
 }
 
+/** @returns what has been acknowledged when the last of it has come. @throws Broken if it goes on and on */
+async function quiet(witness: Witness, name: string): Promise<ReturnType<typeof acknowledged>> {
+  let before = acknowledged(witness);
+  for (const end = performance.now() + QUIET_WITHIN_MS; ; ) {
+    await sleep(QUIET_MS);
+    const now = acknowledged(witness);
+    if (now.pushes === before.pushes && now.samples === before.samples) return now;
+    const accepted = `${now.pushes - before.pushes} pushes, ${now.samples - before.samples} samples`;
+    hold('R1', performance.now() < end, `disk ${name}: ${accepted} were accepted`);
+    before = now;
+  }
+}
+
 function checkRefusals({ pushes }: Refused, name: string): void {
   const told = [...pushes].map(([status, count]) => `${count} × ${status || 'no answer'}`).join(', ');
   for (const status of pushes.keys())
@@ -64,8 +78,7 @@ async function strike(
   witness.refused();
   const struckBefore = disk.struck();
   disk.set({ ...fault, after: pick(random, 6) });
-  await sleep(STRIKES_MS);
-  const before = acknowledged(witness);
+  const before = await quiet(witness, fault.name);
   const cpu = cpuSeconds(gateway.pid);
   const began = performance.now();
   await sleep(1200 + pick(random, 1200));

@@ -49,7 +49,7 @@ test('only what was flushed is certain: content of a file by its own flush, its 
 
 test('with all the luck it is as after a kill', () => {
   const image = cut('all');
-  expect([...image.keys()].toSorted()).toEqual(['lost', 'moved']);
+  expect(new Set(image.keys())).toEqual(new Set(['lost', 'moved']));
   expect(text(image, 'moved')).toBe('b'.repeat(2000));
 });
 
