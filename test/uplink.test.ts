@@ -14,7 +14,7 @@ import { startUplink, type Uplink, type UplinkAlarm, type UplinkOptions } from '
 import { freePort, type Peer, startMosquitto, startNats } from './uplink-peers.ts';
 import { type Receiver, startReceiver, type Track } from './uplink-receiver.ts';
 
-const until = (check: () => unknown, timeout = 10_000) => vi.waitFor(check, { timeout, interval: 10 });
+const until = (check: () => unknown, timeout = 25_000) => vi.waitFor(check, { timeout, interval: 10 });
 
 let directory: string;
 let journal: Journal;
