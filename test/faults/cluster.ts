@@ -184,6 +184,7 @@ export const clusterNode: Trial = {
       holdComplete(life, life.through, life.through);
       hold('R3', life.through >= head - 1, `complete through ${life.through} of ${head}`);
       say(`report: complete through ${life.through}, ${life.duplicates} duplicates told apart`);
+      await holdMissed(above.database, 1 + pick(random, life.through));
     }
   },
 };
@@ -214,6 +215,13 @@ async function holdSame(database: pg.Pool, journal: Journal): Promise<void> {
     hold('R3', place === rows.length, `the database has records the journal has not, beyond ${from}`);
     if (from + page >= journal.head().seq) return;
   }
+}
+
+/** A proof that cannot fail proves nothing: with one record taken away, the report must miss exactly that. */
+async function holdMissed(database: pg.Pool, seq: number): Promise<void> {
+  await database.query('DELETE FROM gatehouse.record WHERE seq = $1', [seq]);
+  const { complete, lives } = await report(database, { uplink: 'main' });
+  hold('R3', !complete && lives[0]?.unexplained === 1, `record ${seq} was taken away and nobody missed it`);
 }
 
 export const clusterThousand: Trial = {
