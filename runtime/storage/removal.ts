@@ -42,6 +42,9 @@ const DROPPED = `INSERT INTO storage_drop VALUES (?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET rows = rows + excluded.rows`;
 const MARK = 'INSERT INTO storage_mark VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value';
 
+/** Batches that wait for the writer together: on a slow disk it is the flushes that take the time, not the rows. */
+const AT_ONCE = 4;
+
 export const markWrite = (name: string, value: number): Write => ({ sql: MARK, params: [name, value] });
 
 /** The writes that remove one batch and count it. */
@@ -92,7 +95,10 @@ export function createRemoval({ journal, scanner, alsoRemove = () => [] }: Remov
   const interrupted = journal.db.prepare<[], RemovalRow>('SELECT class, reason, first, last, kept FROM removal');
 
   async function removeRest(of: Class, first: number, last: number, batches: readonly Batch[]): Promise<void> {
-    for (const batch of batches.slice(0, -1)) await journal.commit({ writes: batchWrites(of, batch) });
+    const all = batches.slice(0, -1);
+    for (let at = 0; at < all.length; at += AT_ONCE) {
+      await Promise.all(all.slice(at, at + AT_ONCE).map((batch) => journal.commit({ writes: batchWrites(of, batch) })));
+    }
     const final = batches.at(-1);
     const place = classes.indexOf(of);
     await journal.commit({

@@ -404,17 +404,19 @@ export function watchSpace(parts: StorageParts): Storage {
     });
     return turn;
   }
+  const failed = (error: unknown): void => {
+    if (stopping || (error instanceof GatehouseError && error.code === 'journal.closed')) return;
+    log.error({ err: error }, 'the disk space could not be looked after');
+  };
   const lookSafely = () => {
-    look().catch((error: unknown) => {
-      if (stopping || (error instanceof GatehouseError && error.code === 'journal.closed')) return;
-      log.error({ err: error }, 'the disk space could not be looked after');
-    });
+    look().catch(failed);
   };
   const stopLooking = every(clock, parts.lookMs ?? LOOK_MS, lookSafely);
   const unfollow = journal.onCommit((records) => {
     arrived += records.length;
     if (arrived * rowBytesOf('L3', stored.L3) > EARLY_PART * capBytes()) {
       arrived = 0;
+      judge().catch(failed); // at once, as a pass may be busy with a long removal
       lookSafely();
     }
   });
