@@ -133,7 +133,7 @@ export const ingestStock: Benchmark = {
       const losses: Record<'drip' | 'full', [number, number][]> = { drip: [], full: [] };
       for (let round = 0; round < rounds; round++) {
         const rate = await stockRate(mode);
-        rates.push([await ours(), rate]);
+        rates.push([(await ours()).rate, rate]);
         losses.drip.push([lost[round] ?? Number.NaN, await stockLoss(mode, DRIP_PER_SECOND)]);
         losses.full.push([lost[round] ?? Number.NaN, await stockLoss(mode, rate)]);
       }

@@ -5,6 +5,8 @@ import type { FromLoad, Load, Sent, ToLoad } from './telemetry-load.ts';
 
 export interface RunningLoad {
   count(): Promise<Sent>;
+  /** Microseconds of processor time it has used itself. */
+  processorUs(): Promise<number>;
   /** @throws when a message was never acknowledged */
   stop(): Promise<Sent>;
 }
@@ -23,6 +25,10 @@ export async function startLoad(load: Load): Promise<RunningLoad> {
   tell('start');
   return {
     count: () => ask('count'),
+    async processorUs() {
+      const { user, system } = await worker.cpuUsage();
+      return user + system;
+    },
     async stop() {
       const last = await ask('stop');
       if (last.acked < last.sent)

@@ -59,12 +59,12 @@ export function compare(
 }
 
 /** Runs both in turn, the second first in every other round, so that a drift of the machine meets both. */
-export async function alternate(
+export async function alternate<T = number>(
   rounds: number,
-  ours: () => Promise<number>,
-  peer: () => Promise<number>,
-): Promise<[number, number][]> {
-  const pairs: [number, number][] = [];
+  ours: () => Promise<T>,
+  peer: () => Promise<T>,
+): Promise<[T, T][]> {
+  const pairs: [T, T][] = [];
   for (let round = 0; round < rounds; round++) {
     if (round % 2 === 0) {
       const own = await ours();
