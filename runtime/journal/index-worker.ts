@@ -9,6 +9,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import {
   BLOCK,
+  blockOf,
   GRAMS,
   GRAMS_AND_LONG,
   lastOf,
@@ -64,6 +65,8 @@ function runIndexer(port: NonNullable<typeof parentPort>, { file }: IndexWorkerD
   let head = 0;
   let turn = 0;
   let filled = 0;
+  /** No block before this one is missing. */
+  let whole = 0;
   let wake = () => {};
   let answered: (written: boolean) => void = () => {};
   port.on('message', (message: ToIndexWorker) => {
@@ -81,7 +84,7 @@ function runIndexer(port: NonNullable<typeof parentPort>, { file }: IndexWorkerD
 
   /** Newest first: that is what is searched most. */
   function* todo(): Generator<Todo> {
-    for (const block of missing(head)) yield { block, work: 'terms' };
+    for (const block of missing(whole, head)) yield { block, work: 'terms' };
     for (const { block } of stale.all()) yield { block, work: 'again' };
   }
 
@@ -138,7 +141,13 @@ function runIndexer(port: NonNullable<typeof parentPort>, { file }: IndexWorkerD
 
   /** @returns whether there may be more to do at once */
   async function step(): Promise<boolean> {
-    for (const one of [...todo()]) if (!(await doWork(one))) return pause(RETRY_MS, true);
+    const full = blockOf(head + 1);
+    for (const one of [...todo()]) {
+      if (await doWork(one)) continue;
+      whole = 0;
+      return pause(RETRY_MS, true);
+    }
+    whole = full;
     const [next] = textless.all();
     if (!next) return false;
     const quiet = filled + QUIET_MS - performance.now();

@@ -347,9 +347,11 @@ export function createSearch<Row extends Found & { data: string }>(
     return low;
   }
 
-  /** Blocks that are not indexed, newest first. @param head the last of them has all its places below it */
-  function* missing(head: number): Generator<number> {
-    for (const { first } of spans(0, head, true, NOTHING)) if (lastOf(blockOf(first)) <= head) yield blockOf(first);
+  /** Blocks that are not indexed, newest first, from this one on. @param head the last of them has all its places below it */
+  function* missing(from: number, head: number): Generator<number> {
+    for (const { first } of spans(from * BLOCK, head, true, NOTHING)) {
+      if (lastOf(blockOf(first)) <= head) yield blockOf(first);
+    }
   }
 
   return { search, find, missing };
