@@ -37,6 +37,7 @@ import { createLog, type Log } from './log.ts';
 import { createOutputs } from './outputs.ts';
 import { createRules, schema as ruleSchema } from './rules/rules.ts';
 import { reportTo } from './storage/alarms.ts';
+import { dropBallast } from './storage/ballast.ts';
 import { schema as storageSchema } from './storage/schema.ts';
 import { settingsFrom } from './storage/settings.ts';
 import { type Storage, watchSpace } from './storage/space.ts';
@@ -53,6 +54,8 @@ const DEMO_SITE = fileURLToPath(new URL('./demo/demo-site.yaml', import.meta.url
 const DEMO_ID = 'demo';
 const BOOTH = fileURLToPath(new URL('./booth/dist/index.html', import.meta.url));
 const MIN_FREE_BYTES = 256 << 20;
+/** With less the database may not even open. */
+const LEAST_FREE_BYTES = 16 << 20;
 
 export interface Gateway {
   /** Stops intake, finishes what was accepted, closes the journal (reliability.md V8). */
@@ -62,10 +65,14 @@ export interface Gateway {
   readonly log: Log;
 }
 
+/** A new installation needs room. One that is there already starts on a full disk too: L0 goes on (reliability.md B2). */
 function refuseFullDisk(dataDir: string): void {
   const { bavail, bsize } = statfsSync(dataDir);
-  if (bavail * bsize < MIN_FREE_BYTES)
-    throw new CannotStart(EXIT.config, 'diskFull', [`${dataDir}: ${Math.round((bavail * bsize) / 2 ** 20)} MB`]);
+  const free = bavail * bsize;
+  if (free >= MIN_FREE_BYTES) return;
+  if (!existsSync(join(dataDir, 'gatehouse.db')))
+    throw new CannotStart(EXIT.config, 'diskFull', [`${dataDir}: ${Math.round(free / 2 ** 20)} MB`]);
+  if (free < LEAST_FREE_BYTES) dropBallast(join(dataDir, 'ballast'));
 }
 
 function openLog(config: Config): { log: Log; logFile?: string } {
