@@ -95,7 +95,7 @@ async function until(holds: () => boolean, withinMs: number): Promise<boolean> {
 
 export const outage: Trial = {
   id: 'outage',
-  promises: ['R5', 'B1', 'B4', 'B5', 'B6'],
+  promises: ['R3', 'R5', 'B1', 'B5', 'B6', 'U1'],
   about: 'thirty days without the platform on a small disk: lanes go in order, every loss is counted, the rest arrives',
   async run({ random, size, say }) {
     const { rows, delivered, batch, capBytes, mix, goes } = SCALES[size];
