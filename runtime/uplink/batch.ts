@@ -25,22 +25,9 @@ const begin = (gateway: string, { epoch, after, through }: Stretch, repeated?: R
 export const batchText = (gateway: string, stretch: Stretch, records: readonly string[], repeated?: Repeated): string =>
   `${begin(gateway, stretch, repeated)}${records.join(',')}]}`;
 
-let room = Buffer.allocUnsafe(0);
-const END = Buffer.from(']}');
-
-/**
- * @param records JSON texts with commas between them, UTF-8
- * @returns bytes that are good until the next call: where many batches are made, memory for each would be most of the cost.
- */
-export function batchBytes(gateway: string, stretch: Stretch, records: Uint8Array, repeated?: Repeated): Buffer {
-  const head = Buffer.from(begin(gateway, stretch, repeated));
-  const size = head.length + records.length + END.length;
-  if (room.length < size) room = Buffer.allocUnsafe(size);
-  head.copy(room);
-  room.set(records, head.length);
-  END.copy(room, head.length + records.length);
-  return room.subarray(0, size);
-}
+/** @param records JSON texts with commas between them, UTF-8 */
+export const batchBytes = (gateway: string, stretch: Stretch, records: Uint8Array, repeated?: Repeated): Buffer =>
+  Buffer.concat([Buffer.from(begin(gateway, stretch, repeated)), records, Buffer.from(']}')]);
 
 /** Bytes below which compressing costs more than it saves. */
 const WORTH_BYTES = 1024;

@@ -61,36 +61,44 @@ const FIRST_GUESS_BYTES = 300;
 /** Guesses are a little low, as a batch that came out too large is read again. */
 const CAUTION = 0.97;
 
+const NOTHING = new Uint8Array(0);
+
+/** What a search found, and where it began. */
+interface Found {
+  readonly from: number;
+  readonly after: number;
+  readonly piece: Omit<Piece, 'payload'>;
+  readonly batch?: Buffer;
+}
+interface Packed extends Found {
+  readonly payload?: Buffer;
+}
+
 /** Runs on the worker's side only. */
 function run(port: NonNullable<typeof parentPort>, { file, gateway }: DrainData): void {
   const texts = openTexts(file, gateway);
   const averages = new Map<string, number>();
+  /** How much smaller the last batch became. */
+  const ratios = new Map<string, number>();
 
-  function find(ask: Ask): Piece {
+  /** @param times as much text as the message may have bytes */
+  function find(ask: Ask, times: number): Found {
     const { epoch, from, after, filter, hard, freshAfter, replay } = ask;
     const stop = Math.min(ask.through, from + (replay === undefined ? SPAN : REPLAY_SPAN));
     const gaps = replay === undefined ? undefined : texts.gaps({ epoch, after, through: stop, lanes: filter.lanes });
     const repeated = replay === undefined ? undefined : { replay, ...(gaps ? { gaps: gaps.toString() } : {}) };
     const kind = filter.lanes.join();
-    for (let times = ask.zstd && replay === undefined ? PACKED : 1; ; times = 1) {
-      const most = Math.max(Math.min(ask.most, LEAST_BYTES), times * ask.most - (gaps?.length ?? 0));
-      const guess = Math.floor((CAUTION * most) / (averages.get(kind) ?? FIRST_GUESS_BYTES));
-      const limit = Math.max(1, Math.min(times * BATCH_RECORDS, guess));
-      const found = readUpTo(most, limit, { ...filter, epoch, after: from, through: stop, freshAfter });
-      const { text, count, fresh, oldest } = found;
-      const through = count === found.limit ? found.last : stop;
-      if (!text) {
-        const bare = gaps && batchBytes(gateway, { epoch, after, through }, Buffer.alloc(0), repeated);
-        const piece = { through, count, fresh, oldest, bytes: 0 };
-        return bare ? { ...piece, payload: own(encode(bare, ask.zstd)) } : piece;
-      }
-      averages.set(kind, text.length / count);
-      const records = text.length > hard && count === 1 ? Buffer.from(fitted(text.toString(), hard)) : text;
-      const payload = encode(batchBytes(gateway, { epoch, after, through }, records, repeated), ask.zstd);
-      if (times > 1 && payload.length > ask.most) continue; // it does not compress well
-      const bytes = ask.zstd ? payload.length : text.length;
-      return { through, count, fresh, oldest, bytes, payload: own(payload) };
-    }
+    const most = Math.max(Math.min(ask.most, LEAST_BYTES), times * ask.most - (gaps?.length ?? 0));
+    const guess = Math.floor((CAUTION * most) / (averages.get(kind) ?? FIRST_GUESS_BYTES));
+    const first = Math.max(1, Math.min(times * BATCH_RECORDS, guess));
+    const query = { ...filter, epoch, after: from, through: stop, freshAfter };
+    const { text, count, fresh, oldest, last, limit } = readUpTo(most, first, query);
+    const through = text && count === limit ? last : stop;
+    const bytes = text?.length ?? 0;
+    if (text) averages.set(kind, bytes / count);
+    const records = text && bytes > hard && count === 1 ? Buffer.from(fitted(text.toString(), hard)) : text;
+    const batch = (records ?? gaps) && batchBytes(gateway, { epoch, after, through }, records ?? NOTHING, repeated);
+    return { from, after, piece: { through, count, fresh, oldest, bytes }, ...(batch ? { batch } : {}) };
   }
 
   /** Fewer records where so many would be more than `most` bytes, but one in any case. */
@@ -104,18 +112,37 @@ function run(port: NonNullable<typeof parentPort>, { file, gateway }: DrainData)
   }
 
   /** Until there are enough, or somebody else should have a turn. Of searches in vain only the last is told. */
-  function findAll(ask: Ask): Piece[] {
+  function findAll(ask: Ask, times: number): Packed[] {
     const until = worked() + TURN_MS;
-    const pieces: Piece[] = [];
-    for (let { from, after } = ask; pieces.length < ask.pieces && from < ask.through; ) {
-      const piece = find({ ...ask, from, after });
-      if (pieces.length > 0 && !pieces.at(-1)?.payload) pieces.pop();
-      pieces.push(piece);
-      from = piece.through;
-      if (piece.payload) after = piece.through;
+    const found: Packed[] = [];
+    for (let { from, after } = ask; found.length < ask.pieces && from < ask.through; ) {
+      const next = find({ ...ask, from, after }, times);
+      if (found.length > 0 && !found.at(-1)?.batch) found.pop();
+      found.push({ ...next, ...(next.batch ? { payload: encode(next.batch, ask.zstd) } : {}) });
+      from = next.piece.through;
+      if (next.batch) after = from;
       if (worked() >= until) break;
     }
+    return found;
+  }
+
+  function answer(ask: Ask, times = timesOf(ask)): Piece[] {
+    const pieces: Piece[] = [];
+    for (const { piece, payload, from, after } of findAll(ask, times)) {
+      if (payload && ask.zstd) ratios.set(ask.filter.lanes.join(), piece.bytes / payload.length);
+      if (payload && times > 1 && payload.length > ask.most) {
+        // It does not compress so well: fewer records, and what was found behind it will be asked for again.
+        return pieces.length > 0 ? pieces : answer({ ...ask, from, after, pieces: 1 }, 1);
+      }
+      const bytes = payload && ask.zstd ? payload.length : piece.bytes;
+      pieces.push(payload ? { ...piece, bytes, payload: own(payload) } : piece);
+    }
     return pieces;
+  }
+  function timesOf({ zstd, replay, filter }: Ask): number {
+    if (!zstd || replay !== undefined) return 1;
+    const ratio = ratios.get(filter.lanes.join()) ?? PACKED;
+    return Math.max(1, Math.min(PACKED, Math.floor(ratio * CAUTION)));
   }
 
   port.on('message', (message: ToDrain) => {
@@ -126,7 +153,7 @@ function run(port: NonNullable<typeof parentPort>, { file, gateway }: DrainData)
     }
     const { turn, ask } = message;
     try {
-      const pieces = texts.atOnce(() => findAll(ask));
+      const pieces = texts.atOnce(() => answer(ask));
       const buffers = pieces.flatMap(({ payload }) => (payload ? [payload.buffer] : []));
       port.postMessage({ turn, pieces } satisfies FromDrain, buffers);
     } catch (error) {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -146,6 +147,22 @@ describe('batches', () => {
     expect(recordsOf(read)).toEqual(live);
     expect(recordsOf(packed)).toEqual(live);
     expect(live).toEqual(readAll());
+  });
+
+  test('that compress badly are still no larger than the receiver takes, and hold fewer records', async () => {
+    const noise = () => randomBytes(600).toString('base64');
+    await journal.append(...Array.from({ length: 600 }, () => record('L1', noise())), ...many(1500));
+    const { take, fill, due } = lane();
+    const limits = { ...ROOMY, most: 60_000, zstd: true };
+    await fill(limits);
+    const flights: Flight[] = [];
+    while (due(BIG)) {
+      flights.push(take(BIG, BIG));
+      await fill(limits);
+    }
+    expect(flights.flatMap(recordsOf)).toEqual(readAll());
+    expect(flights.every(({ content }) => content instanceof Uint8Array && content.length <= 60_000)).toBe(true);
+    expect(Math.max(...flights.map((flight) => recordsOf(flight).length))).toBeGreaterThan(200);
   });
 
   test('bulk waits for more, but not longer than it may', async () => {
