@@ -16,6 +16,7 @@ const SECONDS = { slice: 3, normal: 30, long: 300 };
 /** A timer may come a little early, and the clocks of two processes are read at different moments. */
 const TOLERANCE_MS = 10;
 const MOST_DELAY_MS = 10;
+const BUSY_FACTOR = 1.5;
 /** What a start leaves to do: the flow process comes up beside. */
 const SETTLE_MS = 6000;
 const CURED_MS = 10_000;
@@ -52,6 +53,9 @@ export const slowDisk: Trial = {
     if (size !== 'slice') await sleep(SETTLE_MS);
     const rest = witness.work(gateway);
     stack.defer(rest);
+    await loopDelay(gateway, probe);
+    await sleep((SECONDS[size] * 1000) / 3);
+    const sound = await loopDelay(gateway, probe);
     disk.set({ flushMs: FLUSH_MS });
     await sleep(1000); // what was on its way before has been answered
     witness.latencies();
@@ -71,10 +75,11 @@ export const slowDisk: Trial = {
       `${disk.flushes() - flushes} flushes; acknowledged after ${Math.round(fastest)} ms at least, ${Math.round(waits[Math.floor(waits.length / 2)] ?? 0)} ms in the middle (${waits.length})`,
     );
     say(
-      `main thread late by ${delay.p50.toFixed(1)} ms in the middle, p99 ${delay.p99.toFixed(1)} ms, most ${delay.max.toFixed(1)} ms (${delay.samples} samples)`,
+      `main thread late by ${delay.p50.toFixed(1)} ms in the middle, p99 ${delay.p99.toFixed(1)} ms, most ${delay.max.toFixed(1)} ms; on the sound disk before p99 ${sound.p99.toFixed(1)} ms`,
     );
-    // A machine that runs other tests beside cannot promise milliseconds.
-    hold('R7', size === 'slice' || delay.p99 <= MOST_DELAY_MS, `the main thread was late by ${delay.p99} ms (p99)`);
+    // A machine that is busy with other things is late by itself; what counts is what the disk adds.
+    const most = Math.max(MOST_DELAY_MS, BUSY_FACTOR * sound.p99);
+    hold('R7', size === 'slice' || delay.p99 <= most, `the main thread was late by ${delay.p99.toFixed(1)} ms (p99)`);
     disk.set({});
     await sleep(CURED_MS / 10);
     hold('R2', isAlive(gateway.pid), 'the core ended');
