@@ -2,7 +2,7 @@
 import { batch, computed, signal } from '@preact/signals';
 import type { AlarmView, DeviceView, RecordsPage, Session, Status, Zone } from '../contracts/api.ts';
 import { type JournalRecord, type Position, parsePosition } from '../contracts/record.ts';
-import { get } from './api.ts';
+import { get, Refusal } from './api.ts';
 import { clock, correctClock, gatewayNow, siteZone } from './clock.ts';
 import { foldActivity } from './state/activity.ts';
 import { type AlarmBook, alarmCounts, alarmsFrom, foldAlarms, isAfter, noAlarms, risen } from './state/alarms.ts';
@@ -100,7 +100,22 @@ export async function loadSnapshot(): Promise<void> {
     alarmTrail.value = [];
     position = start;
   });
-  void countToday(start);
+  countedUntil = start;
+  void untilAnswered(() => countToday(start));
+}
+
+const AGAIN_MS = 3000;
+
+/** A line that is lost in between must not leave the screen without what was asked for. A refusal is an answer. */
+async function untilAnswered(ask: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof Refusal && error.status !== 429) return;
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    }
+  }
 }
 
 /** The tiles of the log-in page. Not offered from outside the site's own network: then names are typed. */
@@ -135,14 +150,14 @@ export function applyRecords(records: readonly JournalRecord[]): readonly AlarmV
     if (trail.length > 0) alarmTrail.value = [...alarmTrail.peek(), ...trail].slice(-TRAIL_KEPT);
   });
   position = { epoch: last.epoch, seq: last.seq };
-  if (news.some(changesInventory)) void reloadInventory();
+  if (news.some(changesInventory)) void untilAnswered(reloadInventory);
   const after = alarms.peek();
   return after === before ? [] : risen(before, after);
 }
 
 /** Guards do not see audit records, so a different number of devices says the same to them. */
 export function checkInventory(now: Status): void {
-  if (now.devices.total !== devices.peek().size) void reloadInventory();
+  if (now.devices.total !== devices.peek().size) void untilAnswered(reloadInventory);
 }
 
 async function reloadInventory(): Promise<void> {
@@ -155,6 +170,9 @@ async function reloadInventory(): Promise<void> {
 
 const COUNT_PAGES = 40;
 const TODAY = ['kind=event&name=passage', 'kind=command&name=open', 'kind=command&name=lockOpen', 'kind=alarm'];
+
+/** Where the stream of the newest snapshot begins: a count for an older one is of no use any more. */
+let countedUntil: Position | undefined;
 
 /** Counts today's records up to `until`; what came after it has been counted by the stream. */
 async function countToday(until: Position): Promise<void> {
@@ -174,7 +192,7 @@ async function countToday(until: Position): Promise<void> {
       after = `&after=${next}`;
     }
   }
-  figures.value = merged(counted, figures.peek());
+  if (countedUntil === until) figures.value = merged(counted, figures.peek());
 }
 
 /** A new site day: the numbers begin anew even if nothing happens. */

@@ -323,6 +323,18 @@ describe('when the line is cut', () => {
     await play('clear');
   });
 
+  test('the numbers of the day are all there, although the line broke while they were counted', async () => {
+    const passages = page.locator('.figures').getByText('今日车次').locator('..');
+    const before = await text(passages);
+    expect(before).toMatch(/[1-9]/);
+    let broken = 0;
+    await page.route(/\/records\?.*name=passage&from=/, (route) => (broken++ === 0 ? route.abort() : route.continue()));
+    await page.reload();
+    await becomes(() => text(passages), before);
+    expect(broken).toBeGreaterThan(1);
+    await page.unrouteAll();
+  });
+
   test('a break shorter than two seconds is not seen at all', async () => {
     cable.pull();
     await new Promise((resolve) => setTimeout(resolve, 900)); // the length of the break itself
