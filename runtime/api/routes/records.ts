@@ -107,6 +107,8 @@ export function recordRoutes(app: App, { parts }: RouteContext): void {
 /** Aborts when the client is gone, so that nobody searches on for it. */
 function goneSignal(response: ServerResponse): AbortSignal {
   const gone = new AbortController();
-  response.once('close', () => gone.abort(new GatehouseError('record.search', 'The client has gone')));
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort(new GatehouseError('record.search', 'The client has gone'));
+  });
   return gone.signal;
 }
