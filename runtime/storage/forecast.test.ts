@@ -100,3 +100,11 @@ test('the command line reads it from the database, in both languages', { timeout
   expect(text).toMatch(/about 28\d{3} records a day \(measured over 3\.\d hours\)/);
   expect(() => outageText('/nowhere')).toThrow('/nowhere has no gatehouse.db');
 });
+
+test('before anything is measured nothing is promised', { timeout: 60_000 }, async () => {
+  await using store = await openTestStore({ capBytes: 64 * MB });
+  const text = outageText(store.directory);
+  expect(text).toContain('还没有测得数据量');
+  expect(text).toContain('No rates measured yet');
+  expect(text).not.toContain('nothing lost');
+});

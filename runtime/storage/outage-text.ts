@@ -82,11 +82,16 @@ export function outageText(dataDir: string): string {
     perDay: String(Math.round(report.perDay)),
     hours: report.measuredHours.toFixed(1),
   });
-  for (const lane of ['L3', 'L2', 'L1'] as const) {
+  if (report.perDay === 0) say('unmeasured', {});
+  else {
+    for (const lane of ['L3', 'L2', 'L1'] as const) sayLane(lane);
+  }
+  say('L0', {});
+  return lines.join('\n');
+
+  function sayLane(lane: 'L3' | 'L2' | 'L1'): void {
     const hours = report.outage[lane];
     if (hours === undefined) say(`${lane}Never`, { years: String(Math.round(HORIZON_HOURS / (366 * HOURS_PER_DAY))) });
     else say(lane, { hours: hours.toFixed(1), days: (hours / HOURS_PER_DAY).toFixed(1) });
   }
-  say('L0', {});
-  return lines.join('\n');
 }

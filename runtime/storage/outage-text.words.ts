@@ -6,6 +6,10 @@ export const words = {
     zh: '数据库 {used} GB，可用 {room} GB；每天约 {perDay} 条记录（按最近 {hours} 小时测得）',
     en: 'Database {used} GB of {room} GB; about {perDay} records a day (measured over {hours} hours)',
   },
+  unmeasured: {
+    zh: '还没有测得数据量：网关运行几分钟后再问',
+    en: 'No rates measured yet: ask again when the gateway has run for some minutes',
+  },
   L3: {
     zh: 'L3 测量值：断网约 {hours} 小时（{days} 天）后开始抽稀',
     en: 'L3 readings: thinned after {hours} hours ({days} days) without the line',
