@@ -115,7 +115,7 @@ test('the command line beside a running gateway, and what it says when something
     [['restore', file, '--data', data], 73, '不是空的'],
     [['check', join(root, 'nothing.ghb')], 66, 'not found'],
     [['backup', '--data', join(root, 'empty')], 66, '没有网关'],
-    [['outage', '--data', data], 0, 'L1'],
+    [['outage', '--data', data], 0, 'L0'],
     [['outage', '--data', join(root, 'empty')], 66, '没有网关'],
     [['nonsense'], 64, '用法'],
     [['restore'], 64, 'restore <archive>'],
