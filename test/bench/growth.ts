@@ -21,8 +21,8 @@ const TRIES = 10;
 const openJournal = (directory: string, n: () => number) =>
   Journal.open({ directory, clock: clockAt(n), log: silentLog });
 
-/** Records a second with `IN_FLIGHT` waiting at any time. */
-async function appendRate(directory: string, from: number): Promise<number> {
+/** Records a second with `IN_FLIGHT` waiting at any time, and the number of the record that would be next. */
+async function append(directory: string, from: number): Promise<{ rate: number; next: number }> {
   let n = from;
   await using journal = await openJournal(directory, () => n);
   await journal.indexed();
@@ -36,7 +36,7 @@ async function appendRate(directory: string, from: number): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: IN_FLIGHT }, one));
-  return (durable * 1000) / (performance.now() - start);
+  return { rate: (durable * 1000) / (performance.now() - start), next: n };
 }
 
 async function startMs(directory: string, n: number): Promise<number> {
@@ -181,19 +181,16 @@ export const growth: Benchmark = {
         () => onEmpty(start),
       );
       results.push(compare(`${size / MILLION} M: start`, 'ms', 'an empty journal', starts));
-      let appended = filled;
-      const append = async (directory: string) => {
-        const rate = await appendRate(directory, appended);
-        appended += Math.ceil((rate * APPEND_MS) / 500);
-        return rate;
-      };
       const rates = await alternate(
         rounds,
-        () => append(folder.path),
-        () => onEmpty(append),
+        async () => {
+          const { rate, next } = await append(folder.path, filled);
+          filled = next; // they are in it: the next size counts them
+          return rate;
+        },
+        () => onEmpty(async (directory) => (await append(directory, filled)).rate),
       );
       results.push(compare(`${size / MILLION} M: append rate`, 'rows/s', 'an empty journal', rates));
-      filled = Math.max(filled, appended);
     }
     return results;
   },
