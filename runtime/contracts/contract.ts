@@ -34,16 +34,34 @@ export type Condition = { readonly point: string; readonly forMs?: number } & (
   | { readonly below: number; readonly clearAt: number }
 );
 
+/** What to do 预案: one to four lines, in the order they are done. */
+export type Steps =
+  | readonly [Words]
+  | readonly [Words, Words]
+  | readonly [Words, Words, Words]
+  | readonly [Words, Words, Words, Words];
+
+/**
+ * One kind of alarm in the catalogue (ux.md 5). Everything a guard needs at 3 a.m. is mandatory: a kind without it cannot
+ * be written down. Its cameras and its place on the plan are those of its device, which has a zone by definition.
+ */
 export interface AlarmKind {
   readonly words: Words;
   readonly severity: Severity;
   readonly priority: Priority;
+  /** Why this priority: what a late answer costs. Whoever wants another priority has to argue with this sentence. */
+  readonly why: Words;
   /** Fire, SOS, duress: also needs a reset by a named person after it has gone. */
   readonly latching?: boolean;
+  /** A fire alarm that proved false may be cleared as such 误报消除 by a shift leader (SX 7.2.7.3). */
+  readonly clearsFalse?: boolean;
+  /** It also comes when the line, bus or switch in front of the device dies; then only that is told, and this is suppressed. */
+  readonly behindParent?: boolean;
+  /** Says that everything behind its device is cut off: while it holds, the alarms of {@link behindParent} there are suppressed. */
+  readonly cutsOff?: boolean;
   /** Likely cause, one sentence. */
   readonly hint: Words;
-  /** What to do (预案), at most four lines. */
-  readonly steps: readonly Words[];
+  readonly steps: Steps;
   /** Absent: raised by the scenario's `watch`, by a driver event or by a flow. */
   readonly when?: Condition;
 }
@@ -70,6 +88,11 @@ export interface CommandKind {
   /** An event that gives one back: an opening that a vehicle used is not counted, so a rush hour is never refused. */
   readonly usedBy?: string;
   readonly interlocks?: readonly Interlock[];
+  /**
+   * A siren or loudspeaker that is sounded with this input when nobody answers an alarm of its zone (ux.md 5); `stop` is
+   * the command that ends it once somebody does. `linkage` must be allowed to send both.
+   */
+  readonly escalates?: { readonly input: Readonly<Record<string, Scalar>>; readonly stop?: string };
   /** The state that proves it, read back from the device (C6). Absent: the driver's confirmation is all there is. */
   readonly proof?: { readonly point: string; readonly equals: Scalar; readonly withinMs: number };
 }

@@ -27,14 +27,25 @@ describe.each(all.map((scenario) => [scenario.id, scenario] as const))('%s', (_i
     }
   });
 
-  test('an alarm without words, hint, steps and priority cannot be enabled', () => {
+  test('an alarm without words, hint, steps and a priority with its reason cannot be enabled', () => {
     for (const [name, alarm] of Object.entries(scenario.alarms)) {
       hasBoth(alarm.words);
       hasBoth(alarm.hint);
+      hasBoth(alarm.why);
       expect(alarm.steps.length, name).toBeGreaterThan(0);
       expect(alarm.steps.length, name).toBeLessThanOrEqual(4);
       for (const step of alarm.steps) hasBoth(step);
       if (alarm.severity === 'critical') expect(alarm.priority, name).toBe(1);
+      if (alarm.clearsFalse) expect(alarm.latching, `${name}: only what latches is there to be cleared`).toBe(true);
+    }
+  });
+
+  test('a siren of the escalation takes the input it is sounded with, from a linkage, and can be ended', () => {
+    for (const [name, { escalates, input, allow }] of Object.entries(scenario.commands)) {
+      if (!escalates) continue;
+      expect(Compile(input).Check(escalates.input), name).toBe(true);
+      expect(allow, name).toContain('linkage');
+      if (escalates.stop !== undefined) expect(scenario.commands[escalates.stop]?.allow, name).toContain('linkage');
     }
   });
 

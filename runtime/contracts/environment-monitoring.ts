@@ -9,6 +9,7 @@ const limit = (words: Words, severity: Severity, when: Condition): AlarmKind => 
   words,
   severity,
   priority: 3,
+  why: { zh: '没有人有危险，半小时内查看即可', en: 'Nobody is in danger; half an hour is soon enough' },
   hint: { zh: '数值超过设定的限值', en: 'The value is beyond its limit' },
   steps: [
     { zh: '看趋势，确认不是探头故障', en: 'Look at the trend; rule out a faulty sensor' },

@@ -5,6 +5,13 @@ import { says } from './words.ts';
 
 const operator = { zh: '通知安装维护人员', en: 'Tell the installer' };
 
+const flood = Type.Object({
+  booth: Type.String(says('Booth, or "" for the whole compound.', '岗亭')),
+  alarms: Type.Integer({ minimum: 0, ...says('Alarms in the last ten minutes.', '近 10 分钟报警数') }),
+  since: Type.Integer(says('When it began, UTC.', '开始时间', 'ms')),
+  most: Type.Integer({ minimum: 0, ...says('Most in ten minutes so far.', '10 分钟峰值') }),
+});
+
 export const gatewayScenario = defineScenario({
   id: 'gateway',
   version: 1,
@@ -18,12 +25,31 @@ export const gatewayScenario = defineScenario({
       words: { zh: '时钟跳变', en: 'Clock stepped' },
       data: Type.Object({ delta: Type.Number(says('Wall clock against monotonic clock.', '偏差', 'ms')) }),
     },
+    'flood.began': { words: { zh: '报警泛滥开始', en: 'Alarm flood began' }, data: flood },
+    'flood.ended': { words: { zh: '报警泛滥结束', en: 'Alarm flood ended' }, data: flood },
   },
   alarms: {
+    lineDown: {
+      words: { zh: '通信线路中断', en: 'Line to devices is down' },
+      severity: 'minor',
+      priority: 3,
+      why: { zh: '按线路上最重要的设备提级', en: 'It takes the priority of the most important device on the line' },
+      cutsOff: true,
+      hint: {
+        zh: '总线、串口服务器、交换机或其电源故障，后面的设备都看不到',
+        en: 'A bus, serial server, switch or its power supply: every device behind it is out of sight',
+      },
+      steps: [
+        { zh: '检查串口服务器和交换机的供电', en: 'Check the power of the serial server and the switch' },
+        { zh: '检查总线两端和网线', en: 'Check both ends of the bus and the cable' },
+        operator,
+      ],
+    },
     uplinkOffline: {
       words: { zh: '平台连接中断', en: 'Platform not reachable' },
       severity: 'minor',
       priority: 3,
+      why: { zh: '数据在本地保存，小区照常运行', en: 'Data is kept here and the compound works as before' },
       hint: {
         zh: '外网或平台故障，数据在本地保存，恢复后补传',
         en: 'Line or platform down; data is kept and sent later',
@@ -34,6 +60,7 @@ export const gatewayScenario = defineScenario({
       words: { zh: '平台拒绝连接', en: 'Platform refuses the gateway' },
       severity: 'major',
       priority: 3,
+      why: { zh: '数据在本地保存，但不会自己恢复', en: 'Data is kept here, but it does not mend by itself' },
       hint: { zh: '平台账号、证书或主题权限不对', en: 'Account, certificate or topic rights are wrong' },
       steps: [operator],
     },
@@ -41,6 +68,7 @@ export const gatewayScenario = defineScenario({
       words: { zh: '平台连接编号被占用', en: 'Another client uses our id' },
       severity: 'major',
       priority: 3,
+      why: { zh: '两台网关互相断线，数据在本地保存', en: 'Two gateways cut each other off; data is kept here' },
       hint: { zh: '另一台网关用了相同的编号', en: 'Another gateway has the same id' },
       steps: [operator],
     },
@@ -48,6 +76,7 @@ export const gatewayScenario = defineScenario({
       words: { zh: '联动流程停止', en: 'Flows stopped' },
       severity: 'major',
       priority: 2,
+      why: { zh: '自动放行停止，车辆会在门口排队', en: 'Nothing opens by itself any more, cars queue at the gate' },
       hint: {
         zh: '流程反复出错，已进入安全模式；自动放行停止',
         en: 'The flows failed again and again: safe mode, no automatic opening',
@@ -58,6 +87,7 @@ export const gatewayScenario = defineScenario({
       words: { zh: '备份失败', en: 'Backup failed' },
       severity: 'minor',
       priority: 3,
+      why: { zh: '旧备份还在，当天处理即可', en: 'The old backups are there; today is soon enough' },
       hint: {
         zh: '今天没有新的备份；旧备份仍在',
         en: 'There is no new backup today; the old ones are still there',
@@ -71,6 +101,7 @@ export const gatewayScenario = defineScenario({
       words: { zh: '证书即将到期', en: 'Certificate runs out' },
       severity: 'minor',
       priority: 3,
+      why: { zh: '还有几周时间，到期后才影响连接', en: 'There are weeks left before a connection suffers' },
       hint: {
         zh: '到期后浏览器和设备将拒绝连接',
         en: 'Browsers and devices will refuse to connect once it has run out',
@@ -81,6 +112,10 @@ export const gatewayScenario = defineScenario({
       words: { zh: '审计记录被改动', en: 'Audit records were tampered with' },
       severity: 'major',
       priority: 2,
+      why: {
+        zh: '有人可能在掩盖操作，证据要及时保护',
+        en: 'Somebody may be hiding what was done; evidence has to be secured',
+      },
       hint: {
         zh: '审计链对不上：有记录被修改、删除或插入',
         en: 'The audit chain does not hold: a record was changed, removed or slipped in',
@@ -94,6 +129,7 @@ export const gatewayScenario = defineScenario({
       words: { zh: '记录库已重建', en: 'Journal was rebuilt' },
       severity: 'major',
       priority: 2,
+      why: { zh: '可能缺少一段记录，要尽快核对', en: 'A stretch of records may be missing and has to be checked soon' },
       hint: {
         zh: '数据库损坏或丢失，旧文件已隔离保存',
         en: 'The database was damaged or missing; the old file is kept aside',
@@ -104,6 +140,7 @@ export const gatewayScenario = defineScenario({
       words: { zh: '存储空间不足', en: 'Storage is filling up' },
       severity: 'minor',
       priority: 3,
+      why: { zh: '还有余量，先删除的是旧读数', en: 'There is room left, and old readings go first' },
       hint: {
         zh: '旧数据按优先级删除，火警等紧急记录始终保留',
         en: 'Old data goes by priority; urgent records such as fire alarms always stay',
@@ -114,6 +151,7 @@ export const gatewayScenario = defineScenario({
       words: { zh: '数据库日志过大', en: 'Write-ahead log is too large' },
       severity: 'minor',
       priority: 3,
+      why: { zh: '仍在正常记录，只是变慢', en: 'Everything is still recorded, only more slowly' },
       hint: {
         zh: '磁盘过慢，或有程序长时间占用数据库',
         en: 'The disk is too slow, or a program holds the database open',
@@ -124,6 +162,7 @@ export const gatewayScenario = defineScenario({
       words: { zh: '站点配置未生效', en: 'Site file rejected' },
       severity: 'minor',
       priority: 3,
+      why: { zh: '小区照常运行，使用原来的配置', en: 'The compound works as before, by the former configuration' },
       hint: { zh: '站点文件有错误，继续使用原配置', en: 'The site file has errors; the former one stays in use' },
       steps: [operator],
     },

@@ -6,6 +6,12 @@ export const offline = {
   words: { zh: '设备离线', en: 'Device offline' },
   severity: 'minor',
   priority: 3,
+  why: {
+    zh: '一台设备暂时看不到，半小时内处理不会造成危险',
+    en: 'One device is not seen for a while; half an hour does no harm',
+  },
+  behindParent: true,
+  cutsOff: true,
   hint: { zh: '断电、断线或设备故障', en: 'No power, a broken line or a faulty device' },
   steps: [
     { zh: '查看供电和网线', en: 'Check power and cable' },
@@ -17,6 +23,7 @@ export const tamper = {
   words: { zh: '防拆报警', en: 'Tamper' },
   severity: 'major',
   priority: 2,
+  why: { zh: '有人动手拆设备，可能是作案前兆', en: 'Somebody is at the device: it may come before a crime' },
   hint: { zh: '设备外壳被打开', en: 'The housing was opened' },
   steps: [
     { zh: '派人查看设备', en: 'Send somebody to the device' },
@@ -28,6 +35,7 @@ export const lowBattery = {
   words: { zh: '电池电量低', en: 'Battery low' },
   severity: 'minor',
   priority: 4,
+  why: { zh: '电池还能用几天，本班处理即可', en: 'The battery lasts for days yet; this shift is soon enough' },
   hint: { zh: '电池快用完', en: 'The battery is nearly empty' },
   steps: [{ zh: '一周内更换电池', en: 'Change the battery within a week' }],
 } as const satisfies AlarmKind;

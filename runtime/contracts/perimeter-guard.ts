@@ -22,11 +22,20 @@ export const perimeterGuard = defineScenario({
     'zone.disarmed': { words: { zh: '撤防', en: 'Disarmed' }, data: Type.Object({}), lane: 'L2' },
   },
   alarms: {
-    offline: { ...offline, priority: 2, severity: 'major' },
+    offline: {
+      ...offline,
+      priority: 2,
+      severity: 'major',
+      why: { zh: '离线期间这一段围墙没有防护', en: 'This stretch of wall is unguarded until it is back' },
+    },
     intrusion: {
       words: { zh: '周界入侵', en: 'Perimeter intrusion' },
       severity: 'major',
       priority: 1,
+      why: {
+        zh: '有人正在翻越围墙，一分钟内就会进入楼栋',
+        en: 'Somebody is climbing in and is at the buildings within a minute',
+      },
       hint: { zh: '有人翻越，或树枝、动物触发', en: 'Somebody climbing, or a branch or animal' },
       steps: [
         { zh: '看影像', en: 'Look at the camera' },
@@ -40,6 +49,10 @@ export const perimeterGuard = defineScenario({
       words: { zh: '防区故障', en: 'Zone fault' },
       severity: 'major',
       priority: 2,
+      why: {
+        zh: '这一段围墙没有防护，也可能是被人剪断',
+        en: 'This stretch of wall is unguarded, and may have been cut on purpose',
+      },
       hint: { zh: '围栏断线或对射失去电源', en: 'The fence is cut or a beam has no power' },
       steps: [
         { zh: '加强该区巡更', en: 'Patrol the zone more often' },
@@ -51,6 +64,7 @@ export const perimeterGuard = defineScenario({
       words: { zh: '围栏电压低', en: 'Fence voltage low' },
       severity: 'minor',
       priority: 3,
+      why: { zh: '围栏仍在工作，只是威慑变弱', en: 'The fence still works, only more weakly' },
       hint: { zh: '围栏搭上树枝或漏电', en: 'A branch on the fence, or a leak' },
       steps: [{ zh: '巡查围栏', en: 'Walk along the fence' }],
       when: { point: 'fenceVoltage', below: 4, clearAt: 5, forMs: 5000 },

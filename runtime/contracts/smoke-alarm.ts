@@ -25,12 +25,19 @@ export const smokeAlarm = defineScenario({
     },
   },
   alarms: {
-    offline: { ...offline, priority: 2, severity: 'major' },
+    offline: {
+      ...offline,
+      priority: 2,
+      severity: 'major',
+      why: { zh: '离线期间这层楼着火不会报警', en: 'A fire on this floor would not be told until it is back' },
+    },
     smoke: {
       words: { zh: '烟雾报警', en: 'Smoke' },
       severity: 'critical',
       priority: 1,
+      why: { zh: '火灾在几分钟内危及生命', en: 'A fire threatens lives within minutes' },
       latching: true,
+      clearsFalse: true,
       hint: { zh: '楼道有烟或烹饪油烟', en: 'Smoke in the corridor, or cooking fumes' },
       steps: [
         { zh: '立即派人带灭火器到现场', en: 'Send somebody with an extinguisher now' },
