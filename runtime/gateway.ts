@@ -344,10 +344,11 @@ export async function startGateway(config: Config, say: (text: string) => void):
     onStop(() => upkeep.stop());
     let compound: Demo | undefined;
     onStop(() => compound?.stop()); // after the host: devices that go with us are not offline
+    const evidence = openEvidence(join(config.dataDir, 'evidence'));
     const host = createHost({
       journal,
       alarms,
-      evidence: openEvidence(join(config.dataDir, 'evidence')),
+      evidence,
       driverOf,
       clock,
       log,
@@ -379,7 +380,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
     let flows: Flows | undefined;
     let uplinks: Uplinks | undefined;
     let ready = false;
-    const parts = { config, clock, log, version, journal, auth, inventory, access, dispatcher, alarms, host };
+    const parts = { config, clock, log, version, journal, auth, inventory, access, dispatcher, alarms, host, evidence };
     const side = {
       http: { ...config.devices, scheme: isLoopback(config.devices.host) ? ('http' as const) : ('https' as const) },
       mqtt: { ...config.mqtt, scheme: isLoopback(config.mqtt.host) ? ('mqtt' as const) : ('mqtts' as const) },

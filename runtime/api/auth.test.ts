@@ -503,3 +503,41 @@ describe('users and tokens', () => {
     ]);
   });
 });
+
+describe("a leader's PIN at a guard's panel", () => {
+  const approve = (body: object) => gateway.call('POST', '/api/v1/sessions/approvals', { as: 'guard', body });
+  const leader = { name: ACCOUNTS['shift-leader'], pin: SECRETS.pin };
+  const GATE = '/api/v1/users';
+  const tryIt = (approval: string, as: 'guard' | 'admin' = 'guard') =>
+    gateway.call('POST', GATE, { as, headers: { 'x-gatehouse-approval': approval }, body: {} });
+
+  test('lends the rights for one change, to that session only, and both names are on record', async () => {
+    await open();
+    const answer = await approve(leader);
+    expect(answer.status).toBe(201);
+    const { approval } = answer.json<{ approval: string }>();
+    expect(audits('auth.approval.given')).toMatchObject([
+      { actor: 'user:demo-leader', data: { for: 'demo-guard', method: 'pin' } },
+    ]);
+    // Another session cannot spend it; a reading does not.
+    expect((await tryIt(approval, 'admin')).json()).toMatchObject({ code: 'auth.approval' });
+    expect((await gateway.call('GET', GATE, { as: 'guard' })).status).toBe(403);
+    // Past the guard's rights: refused for the empty body, no longer for the role. Then it is spent.
+    expect((await tryIt(approval)).json()).toMatchObject({ code: 'http.invalid' });
+    expect((await tryIt(approval)).json()).toMatchObject({ code: 'auth.approval' });
+    expect((await gateway.call('POST', GATE, { as: 'guard', body: {} })).json()).toMatchObject({
+      code: 'auth.forbidden',
+    });
+  });
+
+  test('is good for a minute, and only a leader can give it', async () => {
+    await open();
+    const { approval } = (await approve(leader)).json<{ approval: string }>();
+    await clock.advance(60_000);
+    expect((await tryIt(approval)).json()).toMatchObject({ code: 'auth.approval' });
+    expect((await approve({ name: ACCOUNTS.guard, pin: SECRETS.pin })).json()).toMatchObject({
+      code: 'auth.forbidden',
+    });
+    expect((await approve({ ...leader, pin: '000000' })).json()).toMatchObject({ code: 'auth.invalid' });
+  });
+});

@@ -12,6 +12,7 @@ import { GatehouseError } from '../errors.ts';
 import type { Journal, Write } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
 import { type Accounts, createAccounts } from './accounts.ts';
+import { createApprovals } from './approvals.ts';
 import { auditDraft, createRefusals, type Refusals } from './audit.ts';
 import { accountSubject, addressSubject, createLockouts, lockoutSchema, readLocks, storeLock } from './lockout.ts';
 import { createSessions, type LoginSession } from './login-sessions.ts';
@@ -72,6 +73,17 @@ export interface Auth extends AsyncDisposable {
   login(given: Static<typeof login>, address: string): Promise<{ secret: string; session: Session }>;
   /** Gives the password again, for what asks a fresh proof. @throws as `login` */
   confirm(caller: Caller, given: { password?: string; pin?: string }, address: string): Promise<Session>;
+  /**
+   * Lends a leader's rights to the next change of the caller's session (approvals.ts).
+   * @throws as `login`; GatehouseError `auth.forbidden` if the name proven leads nobody
+   */
+  approve(
+    caller: Caller,
+    given: { name: string; pin: string },
+    address: string,
+  ): Promise<{ approval: string; expiresAt: number }>;
+  /** The leader whose rights this change is done with. @throws GatehouseError `auth.approval` for one that is spent */
+  approved(caller: Caller, approval: string): Caller;
   logout(caller: Caller): Promise<void>;
   sessionOf(caller: Caller): Session;
   /** Names for the log-in tiles: who has a PIN. */
@@ -87,6 +99,8 @@ export interface Auth extends AsyncDisposable {
 }
 
 const SAVE_EVERY_MS = 60_000;
+/** Whose PIN approves what a guard may not do alone. */
+const LEADERS: readonly Role[] = ['shift-leader', 'admin'];
 
 /** @throws file system errors of the pepper file as they come */
 export async function openAuth(options: AuthOptions): Promise<Auth> {
@@ -98,6 +112,7 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   const refusals = createRefusals(journal, clock, log);
   const accounts = createAccounts({ ...options, hasher, sessions, lockouts });
   const setupCode = createSetupCode(clock);
+  const approvals = createApprovals(clock);
   const flowToken = randomBytes(32).toString('base64url');
   const flowHash = secretHash(flowToken);
   if (fresh && accounts.list().length > 0) log.error('the pepper is gone: no stored password or PIN fits any more');
@@ -209,6 +224,26 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
       await journal.append(auditDraft('auth.login.confirmed', facts, actor));
       caller.session.prove();
       return auth.sessionOf(caller);
+    },
+    async approve(caller, { name, pin }, address) {
+      if (!caller.session) throw new GatehouseError('auth.forbidden', 'A token has no panel to approve at');
+      const { account, facts, actor } = await prove(name, { pin }, address);
+      if (!LEADERS.includes(account.role)) {
+        refusals.note('auth.approval.refused', { ...facts, for: caller.name }, actor);
+        throw new GatehouseError('auth.forbidden', `${account.role} may not approve; a shift leader can`);
+      }
+      await journal.append(auditDraft('auth.approval.given', { ...facts, for: caller.name }, actor));
+      const { secret, leftMs } = approvals.give(account.name, caller.session.id);
+      return { approval: secret, expiresAt: clock.now() + leftMs };
+    },
+    approved(caller, approval) {
+      const name = caller.session && approvals.take(approval, caller.session.id);
+      const leader = name === undefined ? undefined : accounts.get(name);
+      if (!leader || leader.disabled) {
+        throw new GatehouseError('auth.approval', 'The approval is spent or too old: enter the PIN again');
+      }
+      const { role, displayName } = leader;
+      return { ...caller, role, sender: role, name: leader.name, displayName, actor: `user:${leader.name}` };
     },
     async logout(caller) {
       if (!caller.session) return;

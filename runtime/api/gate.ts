@@ -75,9 +75,12 @@ export function createGate({ auth, clock, limits }: { auth: Auth; clock: Clock; 
     void reply.headers(securityHeaders(pathOf(request.url), isTls(request)));
     if (request.url.length > limits.urlBytes) throw new GatehouseError('http.invalid', 'The address is too long');
     const address = addressOf(request);
-    const caller = authenticate(request, address);
+    const owner = authenticate(request, address);
+    count(request, owner, address);
+    const approval = request.headers['x-gatehouse-approval'];
+    const lent = owner !== undefined && typeof approval === 'string' && changes(request.method);
+    const caller = lent ? auth.approved(owner, approval) : owner;
     request.caller = caller;
-    count(request, caller, address);
     if (request.is404) return;
     const { right, proof, quiet } = request.routeOptions.config;
     const refuse = (error: GatehouseError): never => {

@@ -88,10 +88,11 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
   });
   const inventory = Inventory.open(journal, { profiles, driverOf });
   const alarms = createAlarms({ journal, clock });
+  const evidence = openEvidence(join(directory, 'evidence'));
   const host = createHost({
     journal,
     alarms,
-    evidence: openEvidence(join(directory, 'evidence')),
+    evidence,
     driverOf,
     clock,
     log,
@@ -110,7 +111,7 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
   const played: { action: DemoAction; plate?: string }[] = [];
   const parts: Parts = {
     config: { dataDir: directory, http: { host: address, port: 0 }, devices: { host: address, port: 0 } },
-    ...{ clock, log, journal, auth, inventory, alarms, host, dispatcher },
+    ...{ clock, log, journal, auth, inventory, alarms, host, evidence, dispatcher },
     version: '0.0.0-test',
     access: createAccess({ inventory, journal, clock }),
     demo: () => ({

@@ -17,6 +17,7 @@ import type {
   UplinkView,
 } from '../contracts/api.ts';
 import type { Position } from '../contracts/record.ts';
+import type { Evidence } from '../devices/evidence.ts';
 import type { DeviceHost } from '../devices/host.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -153,6 +154,7 @@ export interface Parts {
   readonly dispatcher: DispatcherPort;
   readonly alarms: AlarmsPort;
   readonly host: HostPort;
+  readonly evidence: Pick<Evidence, 'pathOf'>;
   /** Asked at each request: a part that is restarted or not there yet. */
   readonly flows?: () => FlowsPort | undefined;
   readonly uplinks?: () => Status['uplinks'];

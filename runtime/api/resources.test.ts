@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ManualClock, manualClock } from '../../test/manual-clock.ts';
 import type { AlarmView, CommandView, DeviceView, Status } from '../contracts/api.ts';
 import type { Role } from '../contracts/contract.ts';
+import { openEvidence } from '../devices/evidence.ts';
 import { openTestGateway, type TestGateway, type TestOptions } from './gateway.fixture.ts';
 
 let clock: ManualClock;
@@ -459,4 +461,17 @@ describe('how the gateway is', () => {
       expect(answer.body).toContain(`# TYPE ${name} `);
     }
   });
+});
+
+test('a picture kept as evidence comes as the file it is, and not to roles that see no plates', async () => {
+  await open();
+  const picture = Buffer.from('ffd8ffe000104a464946', 'hex');
+  const { hash, kept } = openEvidence(join(gateway.directory, 'evidence')).keep(picture);
+  await kept;
+  const answer = await gateway.call('GET', `/api/v1/evidence/${hash}`, { as: 'guard' });
+  expect(answer.status).toBe(200);
+  expect(answer.headers).toMatchObject({ 'content-type': 'image/jpeg', 'content-length': String(picture.length) });
+  expect((await gateway.call('GET', `/api/v1/evidence/${hash}`, { as: 'auditor' })).status).toBe(403);
+  expect(await get(`/api/v1/evidence/${'0'.repeat(64)}`)).toMatchObject({ code: 'evidence.not_found', status: 404 });
+  expect(await get('/api/v1/evidence/..%2F..%2Fgatehouse.db')).toMatchObject({ code: 'http.invalid' });
 });

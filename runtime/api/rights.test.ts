@@ -20,6 +20,8 @@ const table: readonly Row[] = [
   ['GET', '/api/v1/sessions/people', 'anyone'],
   ['GET', '/api/v1/sessions/current', [...people, 'platform']],
   ['PUT', '/api/v1/sessions/current', people, {}],
+  ['POST', '/api/v1/sessions/approvals', ['guard', 'shift-leader', 'admin'], { name: 'nobody', pin: '000000' }],
+  ['GET', `/api/v1/evidence/${'0'.repeat(64)}`, ['guard', 'shift-leader', 'platform', 'admin', 'flow']],
   ['GET', '/api/v1/status', everybody],
   ['GET', '/api/v1/scenarios', everybody],
   ['GET', '/api/v1/zones', everybody],

@@ -19,10 +19,14 @@ export const rights = {
   /** Names on the booth's log-in tiles: no login on the site's own networks. */
   tiles: 'nearby',
   self: [...people, 'platform'],
+  /** At a panel somebody else may lend the rights of a leader. */
+  'approval.ask': ['guard', 'shift-leader', 'admin'],
   'live.read': readers,
   'docs.read': 'anyone',
   'records.read': readers,
   'records.export': ['guard', 'shift-leader', 'platform', 'auditor', 'admin'],
+  /** Pictures show plates and faces: for roles that see those in records too. */
+  'evidence.read': ['guard', 'shift-leader', 'platform', 'admin', 'flow'],
   'people.read': ['guard', 'shift-leader', 'installer', 'auditor', 'admin', 'flow'],
   'people.write': ['shift-leader', 'installer', 'admin'],
   'access.ask': ['guard', 'shift-leader', 'installer', 'admin', 'flow'],

@@ -21,6 +21,7 @@ import { demoRoutes } from './routes/demo.ts';
 import { deviceRoutes } from './routes/devices.ts';
 import { describeRoutes, docsRoutes } from './routes/docs.ts';
 import { eventRoutes } from './routes/events.ts';
+import { evidenceRoutes } from './routes/evidence.ts';
 import { inventoryRoutes } from './routes/inventory.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pageRoutes } from './routes/pages.ts';
@@ -163,6 +164,7 @@ async function createApp(parts: Parts, limits: Limits) {
       storageRoutes(api, context);
       streamRoutes(api, context, streams);
       eventRoutes(api, context);
+      evidenceRoutes(api, context);
       uplinkRoutes(api, context);
       maintenanceRoutes(api, context);
       backupRoutes(api, context);

@@ -16,6 +16,18 @@ const proof = Type.Object(
   { additionalProperties: false, title: 'Proof' },
 );
 
+const approver = Type.Object(
+  { name: login.properties.name, pin: Type.String({ pattern: '^[0-9]{6}$' }) },
+  { additionalProperties: false, title: 'Approver' },
+);
+const approval = Type.Object(
+  {
+    approval: Type.String({ description: 'send it as X-Gatehouse-Approval with the change it is for' }),
+    expiresAt: Type.Integer(),
+  },
+  { title: 'Approval' },
+);
+
 /** Longest life of the cookie; the session itself may end sooner. */
 const COOKIE_SECONDS = 12 * 3600;
 
@@ -68,6 +80,16 @@ export function sessionRoutes(app: App, { parts: { auth } }: RouteContext): void
       schema: { operationId: 'confirmSession', tags: ['sessions'], body: proof, response: { 200: session } },
     },
     (request) => auth.confirm(callerOf(request), request.body, addressOf(request)),
+  );
+
+  app.post(
+    '/sessions/approvals',
+    {
+      config: { right: 'approval.ask' },
+      schema: { operationId: 'approve', tags: ['sessions'], body: approver, response: { 201: approval } },
+    },
+    async (request, reply) =>
+      reply.code(201).send(await auth.approve(callerOf(request), request.body, addressOf(request))),
   );
 
   app.delete(
