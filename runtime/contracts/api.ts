@@ -56,6 +56,7 @@ export const deviceView = Type.Object(
     zone: Type.String(),
     profile: Type.String(),
     cameras: Type.Array(Type.String(), { description: 'devices whose picture shows this one' }),
+    parent: Type.Optional(Type.String({ description: 'device it is connected through' })),
     settings: Type.Record(Type.String(), scalar),
     link: Type.Object({
       state: Type.Enum(['online', 'offline', 'unknown']),
@@ -81,6 +82,8 @@ export const deviceInput = Type.Object(
     address: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
     settings: Type.Optional(Type.Record(Type.String(), scalar)),
     cameras: Type.Optional(Type.Array(deviceId, { maxItems: 4 })),
+    /** Switch, bus or recorder in front of it: while that is cut off, this one's being offline is no alarm of its own. */
+    parent: Type.Optional(deviceId),
   },
   { ...closed, title: 'DeviceInput' },
 );
@@ -219,6 +222,62 @@ export const commandView = Type.Object(
 );
 export type CommandView = Static<typeof commandView>;
 
+/** Whom an alarm that nobody answers goes to next (ux.md 5). */
+export const recipients = [
+  'shift-leader',
+  'manager',
+  'second-booth',
+  'sms',
+  'wechat',
+  'voice',
+  'shift-report',
+  'work-order',
+] as const;
+export type Recipient = (typeof recipients)[number];
+
+const escalationSteps = Type.Optional(
+  Type.Array(
+    Type.Object(
+      {
+        afterSeconds: Type.Integer({ minimum: 10, maximum: 604_800, description: 'unanswered' }),
+        to: Type.Array(Type.Enum(recipients), { minItems: 1, maxItems: recipients.length }),
+      },
+      closed,
+    ),
+    { minItems: 1, maxItems: 5, description: 'earliest first' },
+  ),
+);
+/** How a site answers alarms: its booths, and who is told when nobody reacts. What is absent is as in ux.md 5. */
+export const alarmSettings = Type.Object(
+  {
+    booths: Type.Optional(
+      Type.Array(
+        Type.Object(
+          { id: deviceId, zones: Type.Array(deviceId, { minItems: 1, maxItems: 200, description: 'with all below' }) },
+          closed,
+        ),
+        { maxItems: 16, description: 'absent: one booth sees to everything' },
+      ),
+    ),
+    escalation: Type.Optional(
+      Type.Object(
+        {
+          p1: escalationSteps,
+          p2: escalationSteps,
+          p3: escalationSteps,
+          p4: escalationSteps,
+          repeatSeconds: Type.Optional(
+            Type.Integer({ minimum: 30, maximum: 180, description: 'the last step of priority 1 again; default 180' }),
+          ),
+        },
+        closed,
+      ),
+    ),
+  },
+  { ...closed, title: 'AlarmSettings' },
+);
+export type AlarmSettings = Static<typeof alarmSettings>;
+
 export const alarmView = Type.Object(
   {
     id: Type.String(),
@@ -240,7 +299,27 @@ export const alarmView = Type.Object(
     disposition: Type.Optional(Type.Enum(['real', 'false', 'test', 'fault'])),
     note: Type.Optional(Type.String()),
     shelvedUntil: Type.Optional(Type.Integer()),
+    shelvedBy: Type.Optional(Type.String()),
     cause: Type.Optional(Type.String()),
+    cameras: Type.Optional(Type.Array(Type.String(), { description: 'devices that show the place, best first' })),
+    place: Type.Optional(Type.String({ description: 'names of the zones, outermost first' })),
+    escalation: Type.Optional(
+      Type.Object(
+        { level: Type.Integer(), at: Type.Integer(), to: Type.Array(Type.Enum(recipients)) },
+        { description: 'the last step taken as nobody answered; it stays to be seen after the answer' },
+      ),
+    ),
+    suppressedBy: Type.Optional(Type.String({ description: 'alarm of the line or device that cuts this one off' })),
+    chatter: Type.Optional(
+      Type.Object(
+        { count: Type.Integer(), since: Type.Integer(), holdOffMs: Type.Integer() },
+        { description: 'it comes and goes: times it came, and how long it must be gone to count as gone' },
+      ),
+    ),
+    outOfService: Type.Optional(
+      Type.Object({ ticket: Type.String(), by: Type.String(), until: Type.Optional(Type.Integer()) }),
+    ),
+    clearedFalse: Type.Optional(Type.Object({ by: Type.String(), at: Type.Integer() })),
   },
   { title: 'Alarm' },
 );
@@ -250,7 +329,17 @@ export const alarmAction = Type.Object(
   {
     disposition: Type.Optional(Type.Enum(['real', 'false', 'test', 'fault'], { description: 'resolve' })),
     note: Type.Optional(text(256)),
-    minutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 480, description: 'shelve' })),
+    minutes: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 43_200,
+        description: 'shelve (at most 480), out-of-service (needed for priority 1)',
+      }),
+    ),
+    ticket: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 64, description: 'out-of-service: number of the work order' }),
+    ),
+    confirm: Type.Optional(Type.Boolean({ description: 'clear-false: the second tap' })),
     to: Type.Optional(Type.String({ maxLength: 64, description: 'dispatch' })),
   },
   { ...closed, title: 'AlarmAction' },

@@ -56,7 +56,25 @@ export const finalStates: readonly CommandState[] = ['succeeded', 'failed', 'exp
 export const alarmChange = Type.Object({
   alarm: Type.String(says('Alarm id.', '报警编号')),
   change: Type.Enum(
-    ['raised', 'repeated', 'returned', 'acked', 'dispatched', 'arrived', 'resolved', 'reset', 'shelved', 'unshelved'],
+    [
+      'raised',
+      'repeated',
+      'returned',
+      'acked',
+      'dispatched',
+      'arrived',
+      'resolved',
+      'reset',
+      'cleared-false',
+      'shelved',
+      'unshelved',
+      'out-of-service',
+      'in-service',
+      'suppressed',
+      'unsuppressed',
+      'chattering',
+      'escalated',
+    ],
     says('What changed.', '变化'),
   ),
   process: Type.Enum(

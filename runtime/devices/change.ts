@@ -26,6 +26,7 @@ export function checkChange(
   const problems: Problem[] = [];
   const changed = new Map<string, Wiring>();
   const parents = new Map<string, string | undefined>();
+  const above = new Map<string, string | undefined>();
   const owners = new Map<string, string>();
   for (const put of puts) {
     if (put.kind === 'zone') parents.set(put.id, put.entry.parent);
@@ -34,6 +35,7 @@ export function checkChange(
       if (!owners.has(value)) owners.set(value, put.id);
     }
     if (put.kind !== 'device') continue;
+    above.set(put.id, put.entry.parent);
     const resolved = resolveDevice(put.entry, catalogue);
     if ('problems' in resolved)
       problems.push(...resolved.problems.map((problem) => ({ ...problem, index: put.index })));
@@ -44,6 +46,7 @@ export function checkChange(
     wirings: new Map([...kept, ...changed]),
     parentOf: (zone) => (parents.has(zone) ? parents.get(zone) : zones.get(zone)?.parent),
     hasZone: (id) => names.has(`zone ${id}`) || zones.has(id),
+    deviceAbove: (id) => (above.has(id) ? above.get(id) : devices.input(id)?.parent),
     hasDevice: (id) => names.has(`device ${id}`) || devices.input(id) !== undefined,
     hasPerson: (id) => names.has(`person ${id}`) || lookups.find('person', id) !== undefined,
     ownerOf: (kind, value) => {

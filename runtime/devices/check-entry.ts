@@ -103,8 +103,8 @@ function ownRules(kind: EntryKind, entry: Entry): Finding[] {
   return kind === 'credential' ? validityRules(entry as EntryOf['credential']) : [];
 }
 
-function siteRules({ timeZone, uplinks = [] }: Site): Finding[] {
-  const found: Finding[] = [];
+function siteRules({ timeZone, uplinks = [], alarms }: Site): Finding[] {
+  const found: Finding[] = [...alarmRules(alarms)];
   if (!isTimeZone(timeZone)) found.push({ what: 'badTimeZone', path: ['timeZone'], fill: { value: shown(timeZone) } });
   const seen = new Set<string>();
   uplinks.forEach(({ id, url, filter }, index) => {
@@ -123,6 +123,24 @@ function siteRules({ timeZone, uplinks = [] }: Site): Finding[] {
       found.push({ what: 'scenarioUnknown', path: at, fill: { value: shown(scenario) } });
     });
   });
+  return found;
+}
+
+function alarmRules({ booths = [], escalation = {} }: NonNullable<Site['alarms']> = {}): Finding[] {
+  const found: Finding[] = [];
+  const seen = new Set<string>();
+  booths.forEach(({ id }, index) => {
+    if (seen.has(id)) found.push({ what: 'exists', path: ['alarms', 'booths', index, 'id'], fill: { id } });
+    seen.add(id);
+  });
+  for (const priority of ['p1', 'p2', 'p3', 'p4'] as const) {
+    const times = (escalation[priority] ?? []).map(({ afterSeconds }) => afterSeconds);
+    const late = times.findIndex((time, index) => index > 0 && time <= (times[index - 1] ?? 0));
+    const path = (index: number) => ['alarms', 'escalation', priority, index, 'afterSeconds'];
+    if (late > 0) found.push({ what: 'escalationOrder', path: path(late), fill: {} });
+    if (priority === 'p1' && (times[0] ?? 0) > 60)
+      found.push({ what: 'escalationLate', path: path(0), fill: { value: `${times[0]}` } });
+  }
   return found;
 }
 

@@ -20,6 +20,8 @@ export interface Staged {
   parentOf(zone: string): string | undefined;
   hasZone(id: string): boolean;
   hasDevice(id: string): boolean;
+  /** The device in front of a device. */
+  deviceAbove(id: string): string | undefined;
   hasPerson(id: string): boolean;
   /** The credential that has this value. */
   ownerOf(kind: string, value: string): string | undefined;
@@ -38,20 +40,27 @@ function references(put: Put, staged: Staged): Problem[] {
     person === undefined || staged.hasPerson(person) ? [] : [tell('personUnknown', ['person'], person)];
   switch (put.kind) {
     case 'site':
+      return (put.entry.alarms?.booths ?? []).flatMap(({ zones }, index) =>
+        zones.flatMap((zone, place) =>
+          staged.hasZone(zone) ? [] : [tell('zoneUnknown', ['alarms', 'booths', index, 'zones', place], zone)],
+        ),
+      );
     case 'person':
       return [];
     case 'zone': {
       const { parent } = put.entry;
       if (parent === undefined) return [];
       if (!staged.hasZone(parent)) return [tell('zoneUnknown', ['parent'], parent)];
-      return isOwnAncestor(put.id, staged) ? [tell('zoneLoop', ['parent'], put.id)] : [];
+      return isOwnAncestor(put.id, staged.parentOf) ? [tell('zoneLoop', ['parent'], put.id)] : [];
     }
     case 'device': {
       const { zone, cameras = [] } = put.entry;
       const unseen = cameras.flatMap((camera, index) =>
         staged.hasDevice(camera) ? [] : [tell('cameraUnknown', ['cameras', index], camera)],
       );
-      return staged.hasZone(zone) ? unseen : [tell('zoneUnknown', ['zone'], zone), ...unseen];
+      const above = parentFault(put.id, put.entry.parent, staged);
+      const found = [...unseen, ...(above ? [tell(above, ['parent'], put.entry.parent ?? '')] : [])];
+      return staged.hasZone(zone) ? found : [tell('zoneUnknown', ['zone'], zone), ...found];
     }
     case 'vehicle':
       return [...unknownPerson(put.entry.person), ...unknownZones(put.entry.zones)];
@@ -77,7 +86,13 @@ const problem = ({ kind, id, index }: Put, what: What, path: Problem['path'], fi
   fill,
 });
 
-function isOwnAncestor(id: string, { parentOf }: Staged): boolean {
+function parentFault(id: string, parent: string | undefined, staged: Staged): What | undefined {
+  if (parent === undefined) return undefined;
+  if (!staged.hasDevice(parent)) return 'parentUnknown';
+  return isOwnAncestor(id, staged.deviceAbove) ? 'parentLoop' : undefined;
+}
+
+function isOwnAncestor(id: string, parentOf: Staged['parentOf']): boolean {
   const seen = new Set<string>();
   for (let at = parentOf(id); at !== undefined && !seen.has(at); at = parentOf(at)) {
     if (at === id) return true;

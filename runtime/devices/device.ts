@@ -18,6 +18,8 @@ export interface Device {
   readonly address: Readonly<Record<string, unknown>>;
   readonly settings: Readonly<Record<string, Scalar>>;
   readonly cameras: readonly string[];
+  /** Device in front of it. */
+  readonly parent?: string;
 }
 
 /** What makes devices collide on the wire. */
@@ -72,6 +74,7 @@ export function resolveDevice(
       address,
       settings: input.settings ?? {},
       cameras: input.cameras ?? [],
+      ...(input.parent === undefined ? {} : { parent: input.parent }),
     },
     wiring: wiringOf(input.id, address, driver),
   };

@@ -1,6 +1,7 @@
 /** The kinds of entry of the inventory: their schema, their table, and what an audit record may show of them. */
 import { type Static, type TObject, Type } from 'typebox';
 import {
+  alarmSettings,
   type Credential,
   credentialInput,
   type DeviceInput,
@@ -36,6 +37,7 @@ export const siteInput = Type.Object(
       ),
     ),
     uplinks: Type.Optional(Type.Array(uplinkInput, { maxItems: 16 })),
+    alarms: Type.Optional(alarmSettings),
     storage: Type.Optional(
       Type.Object(
         {
@@ -95,7 +97,7 @@ export const entryTypes: Readonly<Record<EntryKind, EntryType>> = {
     schema: siteInput,
     key: 'id',
     table: 'site',
-    columns: [...plain('id', 'name', 'timeZone'), ...json('network', 'uplinks', 'storage')],
+    columns: [...plain('id', 'name', 'timeZone'), ...json('network', 'uplinks', 'storage', 'alarms')],
     codes,
   },
   zone: { schema: zoneInput, key: 'id', table: 'zone', columns: plain('id', 'name', 'kind', 'parent'), codes },
@@ -103,7 +105,7 @@ export const entryTypes: Readonly<Record<EntryKind, EntryType>> = {
     schema: deviceInput,
     key: 'id',
     table: 'device',
-    columns: [...plain('id', 'name', 'zone', 'profile'), ...json('address', 'settings', 'cameras')],
+    columns: [...plain('id', 'name', 'zone', 'profile', 'parent'), ...json('address', 'settings', 'cameras')],
     codes: { exists: 'device.exists', absent: 'device.not_found', invalid: 'device.invalid' },
   },
   person: { schema: personInput, key: 'id', table: 'person', columns: plain('id', 'name', 'room', 'phone'), codes },
@@ -135,14 +137,15 @@ export const entryTypes: Readonly<Record<EntryKind, EntryType>> = {
 export const schema = `
 CREATE TABLE IF NOT EXISTS site (
   one INTEGER PRIMARY KEY DEFAULT 1 CHECK (one = 1),
-  id TEXT NOT NULL, name TEXT NOT NULL, timeZone TEXT NOT NULL, network TEXT, uplinks TEXT, storage TEXT
+  id TEXT NOT NULL, name TEXT NOT NULL, timeZone TEXT NOT NULL, network TEXT, uplinks TEXT, storage TEXT,
+  alarms TEXT
 ) STRICT;
 CREATE TABLE IF NOT EXISTS zone (
   id TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, parent TEXT
 ) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS device (
   id TEXT PRIMARY KEY, name TEXT NOT NULL, zone TEXT NOT NULL, profile TEXT NOT NULL,
-  address TEXT, settings TEXT, cameras TEXT, identity TEXT NOT NULL UNIQUE, secret TEXT
+  address TEXT, settings TEXT, cameras TEXT, identity TEXT NOT NULL UNIQUE, secret TEXT, parent TEXT
 ) WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS person (
   id TEXT PRIMARY KEY, name TEXT NOT NULL, room TEXT, phone TEXT

@@ -569,3 +569,20 @@ describe('when the journal fails', () => {
     expect(heard).toEqual(['gate-east-in']);
   });
 });
+
+test('a device names the one in front of it: known, not itself, and kept while somebody is behind it', async () => {
+  await using site = await openSite();
+  await furnish(site.inventory);
+  const { inventory } = site;
+  const put = (id: string, port: number, parent?: string) =>
+    inventory.putDevice(
+      { ...barrier(id, 'east-in', { host: '10.0.0.9', port }), ...(parent === undefined ? {} : { parent }) },
+      ACTOR,
+    );
+  await put('switch-1', 101);
+  await put('gate-behind', 102, 'switch-1');
+  expect(inventory.device('gate-behind')?.parent).toBe('switch-1');
+  expect(await refusal(put('gate-behind', 102, 'nothing'))).toMatchObject({ code: 'device.invalid' });
+  expect((await refusal(put('switch-1', 101, 'gate-behind'))).message).toContain('behind this device itself');
+  expect(await refusal(inventory.deleteDevice('switch-1', ACTOR))).toMatchObject({ code: 'inventory.in_use' });
+});

@@ -59,8 +59,8 @@ export function createLookups(db: ReadOnlyDatabase) {
      LIMIT 20`,
   );
   const deviceUsers = db.prepare<[Row], { user: string }>(
-    `SELECT id AS user FROM device
-     WHERE id <> @id AND EXISTS (SELECT 1 FROM json_each(device.cameras) WHERE value = @id) LIMIT 20`,
+    `SELECT id AS user FROM device WHERE id <> @id
+     AND (parent = @id OR EXISTS (SELECT 1 FROM json_each(device.cameras) WHERE value = @id)) LIMIT 20`,
   );
   const personUsers = db.prepare<[Row], { user: string }>(
     `SELECT plate AS user FROM vehicle WHERE person = @id UNION ALL SELECT id FROM credential WHERE person = @id LIMIT 20`,

@@ -137,6 +137,28 @@ export const problemWords = {
     what: { zh: '没有设备“{value}”', en: 'no device `{value}`' },
     remedy: { zh: '在 devices 里建立它，或改正编号', en: 'add it to the devices or correct the id' },
   },
+  parentUnknown: {
+    what: { zh: '没有设备“{value}”', en: 'no device `{value}`' },
+    remedy: {
+      zh: 'parent 写前面的交换机、总线或录像机的设备编号',
+      en: '`parent` is the switch, bus or recorder in front of it',
+    },
+  },
+  parentLoop: {
+    what: { zh: '设备“{value}”绕回了自己', en: '`{value}` is behind this device itself' },
+    remedy: { zh: '改正 parent', en: 'correct `parent`' },
+  },
+  escalationOrder: {
+    what: { zh: '升级步骤没有按时间先后排列', en: 'the steps of an escalation are not in the order of their times' },
+    remedy: { zh: '每一步的 afterSeconds 要比前一步大', en: 'give each step more afterSeconds than the one before' },
+  },
+  escalationLate: {
+    what: {
+      zh: '紧急报警的第一步在 {value} 秒后，最多 60 秒',
+      en: 'the first step of priority 1 comes after {value} s, at most 60',
+    },
+    remedy: { zh: '改为 60 或更小', en: 'use 60 or less' },
+  },
   profileUnknown: {
     what: { zh: '没有设备型号“{value}”', en: 'no firmware profile `{value}`' },
     remedy: { zh: '可用型号见 firmware-profiles/', en: 'profiles are the files below firmware-profiles/' },

@@ -175,7 +175,7 @@ describe('each mistake is named with line, column, key and remedy', () => {
       'users in the file',
       'people:',
       'users: []\npeople:',
-      'site.yaml:17:1 users: unknown key `users` – keys that exist here: site, network, uplinks, storage, zones, devices, people, vehicles, credentials',
+      'site.yaml:17:1 users: unknown key `users` – keys that exist here: site, network, uplinks, storage, alarms, zones, devices, people, vehicles, credentials',
     ],
     [
       'keeping less than must be kept',
@@ -195,6 +195,36 @@ describe('each mistake is named with line, column, key and remedy', () => {
       'kind: lane',
       'kind: lnae',
       'site.yaml:7:37 zones[1].kind: `lnae` is not one of the choices – did you mean `lane`?',
+    ],
+    [
+      'an escalation out of order',
+      'zones:',
+      'alarms: { escalation: { p2: [{ afterSeconds: 60, to: [manager] }, { afterSeconds: 30, to: [sms] }] } }\nzones:',
+      'site.yaml:5:83 alarms.escalation.p2[1].afterSeconds: the steps of an escalation are not in the order of their times',
+    ],
+    [
+      'an urgent alarm that waits too long',
+      'zones:',
+      'alarms: { escalation: { p1: [{ afterSeconds: 90, to: [manager] }] } }\nzones:',
+      'alarms.escalation.p1[0].afterSeconds: the first step of priority 1 comes after 90 s, at most 60 – use 60 or less',
+    ],
+    [
+      'somebody nobody knows',
+      'zones:',
+      'alarms: { escalation: { p2: [{ afterSeconds: 60, to: [boss] }] } }\nzones:',
+      'alarms.escalation.p2[0].to[0]: `boss` is not one of the choices',
+    ],
+    [
+      'a booth of an unknown zone',
+      'zones:',
+      'alarms: { booths: [{ id: east, zones: [west-in] }] }\nzones:',
+      'alarms.booths[0].zones[0]: no zone `west-in`',
+    ],
+    [
+      'an unknown switch in front of a device',
+      'zone: east-in\n',
+      'zone: east-in\n    parent: switch-9\n',
+      'devices[0].parent: no device `switch-9` – `parent` is the switch, bus or recorder in front of it',
     ],
     [
       'an unknown zone',

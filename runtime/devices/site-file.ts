@@ -53,10 +53,10 @@ const LISTS: ReadonlyMap<string, EntryKind> = new Map([
   ['vehicles', 'vehicle'],
   ['credentials', 'credential'],
 ] as const);
-const OF_SITE = ['network', 'uplinks', 'storage'];
+const OF_SITE = ['network', 'uplinks', 'storage', 'alarms'];
 const KEYS = ['site', ...OF_SITE, ...LISTS.keys()];
 const KEYS_ONLY = /^[^.[]+$/;
-const DANGLING: ReadonlySet<What> = new Set(['zoneUnknown', 'personUnknown', 'cameraUnknown']);
+const DANGLING: ReadonlySet<What> = new Set(['zoneUnknown', 'personUnknown', 'cameraUnknown', 'parentUnknown']);
 const INSTANTS = { validFrom: 'start', validTo: 'end' } as const;
 
 /** `site.yaml:12:5 devices[3].adress: unknown key … – did you mean …?` */

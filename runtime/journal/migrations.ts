@@ -35,11 +35,24 @@ const migrations: readonly Migration[] = [
     to: 2,
     up(db) {
       db.exec('DROP INDEX IF EXISTS record_time; DROP INDEX IF EXISTS record_device');
-      const columns = db.prepare<[], string>("SELECT name FROM pragma_table_info('site')").pluck().all();
-      if (columns.length > 0 && !columns.includes('storage')) db.exec('ALTER TABLE site ADD COLUMN storage TEXT');
+      addColumn(db, 'site', 'storage');
+    },
+  },
+  {
+    // A device says what it is connected through, a site how it answers alarms.
+    to: 3,
+    up(db) {
+      addColumn(db, 'device', 'parent');
+      addColumn(db, 'site', 'alarms');
     },
   },
 ];
+
+/** Nothing where the table is made later, with the column in it. */
+function addColumn(db: Database.Database, table: string, column: string): void {
+  const columns = db.prepare<[string], string>('SELECT name FROM pragma_table_info(?)').pluck().all(table);
+  if (columns.length > 0 && !columns.includes(column)) db.exec(`ALTER TABLE ${table} ADD COLUMN ${column} TEXT`);
+}
 
 export interface Migrated {
   readonly from: number;

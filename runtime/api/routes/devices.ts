@@ -127,6 +127,7 @@ function viewOf(device: Device, parts: Parts, caller: Caller, hostname: string):
     zone: device.zone,
     profile: device.profile.id,
     cameras: [...device.cameras],
+    ...(device.parent === undefined ? {} : { parent: device.parent }),
     settings: { ...device.settings },
     link: { ...link },
     points: Object.fromEntries(points),
