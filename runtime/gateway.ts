@@ -16,6 +16,7 @@ import { type Broker, startBroker } from './broker.ts';
 import { systemClock } from './clock.ts';
 import { type ClockQuality, watchClock } from './clock-quality.ts';
 import { schema as commandSchema, Dispatcher } from './commands/dispatcher.ts';
+import type { Lease } from './commands/leases.ts';
 import { type Config, isLoopback } from './config.ts';
 import type { Draft } from './contracts/record.ts';
 import type { Demo } from './demo/client.ts';
@@ -125,6 +126,19 @@ async function tellRecovery({ started }: Journal, alarms: Alarms): Promise<void>
   });
   await alarms.clear('', 'journalRecovered', undefined, about.actor);
 }
+
+/** What is still held after its time stands as an alarm of its device until it is let go. */
+const tellHeld =
+  ({ inventory, alarms, log }: { inventory: Inventory; alarms: Alarms; log: Log }) =>
+  ({ device, name, release, command }: Lease, detail: string | undefined) => {
+    const zone = inventory.device(device)?.zone ?? '';
+    const about = { device, scenario: 'gateway', zone, kind: 'stillHeld', cause: command, actor: 'system:lease' };
+    const told =
+      detail === undefined
+        ? alarms.clear(device, about.kind, command, about.actor)
+        : alarms.raise({ ...about, data: { command: name, release, reason: detail } });
+    told.catch((error: unknown) => log.error({ err: error, device }, 'the alarm of a hold could not be recorded'));
+  };
 
 /** Devices of the inventory run in the host, and follow every change. */
 function hostDevices(
@@ -354,8 +368,14 @@ export async function startGateway(config: Config, say: (text: string) => void):
       log,
     });
     onStop(() => host.close());
-    const outputs = createOutputs({ inventory, host, journal });
-    const dispatcher = new Dispatcher({ journal, outputs, clock, log });
+    const outputs = createOutputs({ inventory, host, journal, alarms });
+    const dispatcher = new Dispatcher({
+      journal,
+      outputs,
+      clock,
+      log,
+      heldTrouble: tellHeld({ inventory, alarms, log }),
+    });
     onStop(() => dispatcher.stop());
     const access = createAccess({ inventory, journal, clock });
     const rules = createRules({ journal, alarms, site: inventory.siteView(), clock, log });

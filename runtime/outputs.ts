@@ -1,4 +1,5 @@
 /** What the dispatcher may do to the compound: devices through their host, settings through the inventory. */
+import type { Alarms } from './alarms/alarms.ts';
 import type { Outputs } from './commands/dispatcher.ts';
 import { scenarioOf } from './contracts/index.ts';
 import type { DeviceHost } from './devices/host.ts';
@@ -6,8 +7,13 @@ import type { Inventory } from './devices/inventory.ts';
 import { GatehouseError } from './errors.ts';
 import type { Journal } from './journal/journal.ts';
 
-export function createOutputs(parts: { inventory: Inventory; host: DeviceHost; journal: Journal }): Outputs {
-  const { inventory, host, journal } = parts;
+export function createOutputs(parts: {
+  inventory: Inventory;
+  host: DeviceHost;
+  journal: Journal;
+  alarms: Alarms;
+}): Outputs {
+  const { inventory, host, journal, alarms } = parts;
   const find = (id: string) => {
     const device = inventory.device(id);
     if (!device) throw new GatehouseError('device.not_found', `No device ${id}`);
@@ -25,6 +31,15 @@ export function createOutputs(parts: { inventory: Inventory; host: DeviceHost; j
     latest(id, point) {
       const seen = journal.latestPoint(id, point);
       return seen?.quality === 'good' && host.view(id).state === 'online' ? seen.value : undefined;
+    },
+    alarmed(id, scenario, kind) {
+      const { zone } = find(id);
+      return alarms
+        .open()
+        .some(
+          (one) =>
+            one.kind === kind && one.scenario === scenario && one.zone === zone && alarms.isActive(one.device, kind),
+        );
     },
     command(id, command, input, turn) {
       const { state, reason } = host.view(id);

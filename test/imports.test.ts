@@ -35,7 +35,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'drivers/profile-schema.ts',
     ...BASE,
   ],
-  'runtime/outputs.ts': [CONTRACTS, JOURNAL, 'runtime/commands/', 'runtime/devices/', ...BASE],
+  'runtime/outputs.ts': [CONTRACTS, JOURNAL, 'runtime/alarms/', 'runtime/commands/', 'runtime/devices/', ...BASE],
   'runtime/access/': [CONTRACTS, JOURNAL, 'runtime/devices/', ...BASE],
   'runtime/derive/': [CONTRACTS, 'nodes/locales/', ...BASE],
   'runtime/api/': [

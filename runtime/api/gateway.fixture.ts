@@ -102,7 +102,7 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     journal,
     clock,
     log,
-    outputs: { ...createOutputs({ inventory, host, journal }), ...outputOf(barrier) },
+    outputs: { ...createOutputs({ inventory, host, journal, alarms }), ...outputOf(barrier) },
   });
   const auth = await openAuth({ journal, clock, log, directory, mode, loopbackOnly: address === '127.0.0.1' });
   if (mode === 'demo' && address === '127.0.0.1') await auth.accounts.createDemo(SECRETS);
@@ -166,7 +166,7 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     records: () => journal.read({ limit: 500 }).items,
     async [Symbol.asyncDispose]() {
       await api.close();
-      dispatcher.stop();
+      await dispatcher.stop();
       await host.close();
       alarms.stop();
       await auth[Symbol.asyncDispose]();

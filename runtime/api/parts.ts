@@ -70,7 +70,7 @@ export type InventoryPort = Pick<
   | 'putUplink'
   | 'deleteUplink'
 >;
-export type DispatcherPort = Pick<Dispatcher, 'send' | 'settled' | 'get' | 'annotate'>;
+export type DispatcherPort = Pick<Dispatcher, 'send' | 'settled' | 'get' | 'annotate' | 'renew'>;
 export type AlarmsPort = Pick<Alarms, 'open' | 'all' | 'get' | 'act' | 'raise' | 'clear'>;
 export type HostPort = Pick<DeviceHost, 'view' | 'pushed' | 'refusal'>;
 

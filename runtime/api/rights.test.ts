@@ -47,6 +47,7 @@ const table: readonly Row[] = [
   ['POST', '/api/v1/access', ['guard', 'shift-leader', 'installer', 'admin', 'flow'], {}],
   ['POST', '/api/v1/commands', ['guard', 'shift-leader', 'installer', 'admin', 'flow'], {}],
   ['GET', '/api/v1/commands/none', everybody],
+  ['POST', '/api/v1/commands/none/renew', ['guard', 'shift-leader', 'installer', 'admin', 'flow']],
   ['POST', '/api/v1/commands/none/reason', ['guard', 'shift-leader', 'admin'], { reason: 'visitor' }],
   ['GET', '/api/v1/alarms', everybody],
   ['POST', '/api/v1/alarms', ['flow'], {}],

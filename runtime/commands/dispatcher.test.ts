@@ -15,6 +15,7 @@ function barrier() {
   const state = {
     pulses: [] as string[],
     arm: 'closed' as string | undefined,
+    alarms: [] as string[],
     latest: { loopOccupied: false } as Record<string, Scalar>,
     /** What sending does. */
     answer: async (): Promise<Record<string, unknown>> => ({}),
@@ -28,6 +29,7 @@ function barrier() {
       return { id, scenario: 'vehicle-gate', commands: ['open', 'close', 'lockOpen', 'endHold'] };
     },
     latest: (_device, point) => state.latest[point],
+    alarmed: (_device, _scenario, alarm) => state.alarms.includes(alarm),
     async command(_device, command, _input, turn) {
       await state.queue();
       await turn.begin();
@@ -65,7 +67,7 @@ async function start() {
   dispatcher = new Dispatcher({ journal, outputs: board.outputs, clock, log: silentLog });
 }
 async function stop() {
-  dispatcher.stop();
+  await dispatcher.stop();
   await journal[Symbol.asyncDispose]();
 }
 

@@ -3,7 +3,7 @@
  * before the first byte leaves, success is read back, and after a crash nothing is ever sent again by itself.
  */
 import type { CommandTurn, Reading } from '../../drivers/driver.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, delay } from '../clock.ts';
 import type { CommandInput, CommandView } from '../contracts/api.ts';
 import type { CommandKind, Scalar, Sender } from '../contracts/contract.ts';
 import { scenarioOf } from '../contracts/index.ts';
@@ -13,8 +13,9 @@ import type { Journal, Lookup, Unit } from '../journal/journal.ts';
 import { uuidv7 } from '../journal/uuid.ts';
 import type { Log } from '../log.ts';
 import { codeOf, digestOf, failureState, recordOf } from './facts.ts';
-import { checkIntent, MAX_DEADLINE_MS, priorityOf, type Target } from './intent.ts';
-import { createProver } from './proof.ts';
+import { checkAlarms, checkIntent, MAX_DEADLINE_MS, priorityOf, type Situation, type Target } from './intent.ts';
+import { type Lease, Leases, leaseSchema } from './leases.ts';
+import { createProver, orAborted } from './proof.ts';
 import { createRate } from './rate.ts';
 
 export const schema = `
@@ -30,7 +31,7 @@ CREATE TABLE IF NOT EXISTS command (
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX IF NOT EXISTS command_running ON command (created) WHERE final = 0;
 CREATE INDEX IF NOT EXISTS command_created ON command (created);
-`;
+${leaseSchema}`;
 const INSERT = 'INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?)';
 const UPDATE = 'UPDATE command SET final = ?, view = ? WHERE id = ? AND final = 0';
 const FORGET = 'DELETE FROM command WHERE created < ? AND final = 1';
@@ -38,8 +39,14 @@ const ANNOTATE = "UPDATE command SET view = json_set(view, '$.reason', ?) WHERE 
 
 /** Keys are remembered this long (C1). */
 const KEEP_MS = 7 * 24 * 3600_000;
-/** The final state comes at most so long after the deadline (C5). */
-const AFTER_DEADLINE_MS = 2000;
+/** The final state comes at most two seconds after the deadline (C5): the last look at the device, the end of waiting for it. */
+const LAST_LOOK_MS = 1500;
+const GIVEN_UP_MS = 1700;
+/** A graceful stop waits so long for the outcomes of what is running (V8). */
+const STOPPING_MS = 2000;
+/** Beside the one who holds. */
+const MAY_RENEW: readonly Sender[] = ['shift-leader', 'admin', 'linkage'];
+const LEASE: Who = { actor: 'system:lease', sender: 'system' };
 
 export interface Who {
   /** `user:…`, `flow:…`, `platform:…`, `linkage:…` */
@@ -52,6 +59,8 @@ export interface Outputs {
   /** @throws GatehouseError `device.not_found` */
   target(device: string): Target;
   latest(device: string, point: string): Scalar | undefined;
+  /** An alarm of this kind stands in the zone of the device. */
+  alarmed(device: string, scenario: string, alarm: string): boolean;
   /** @throws GatehouseError `command.offline` when there is no link now */
   command(
     device: string,
@@ -70,6 +79,24 @@ interface Running {
   readonly abort: AbortController;
 }
 
+/** What is asked of one output, once it is allowed. */
+interface Order {
+  readonly kind: CommandKind;
+  readonly output: string;
+  readonly who: Who;
+  /** Held now, and let go first. */
+  readonly overrides?: Lease;
+}
+
+export interface DispatcherParts {
+  readonly journal: Journal;
+  readonly outputs: Outputs;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What a lease held is not let go: somebody must look. Without detail: it is over. */
+  readonly heldTrouble?: (lease: Lease, detail: string | undefined) => void;
+}
+
 type Commit = (unit?: Unit) => Promise<void>;
 const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
@@ -84,11 +111,12 @@ export class Dispatcher {
   readonly #live = new Map<string, { view: CommandView; reason?: string; readonly settled: Promise<CommandView> }>();
   readonly #byKey = new Map<string, Promise<CommandView>>();
   readonly #running = new Map<string, Running>();
+  readonly #leases: Leases;
   readonly #unfollow: () => void;
   readonly #byId: Lookup<[string], { view: string }>;
   readonly #byActorAndKey: Lookup<[string, string], { digest: string; id: string }>;
 
-  constructor(parts: { journal: Journal; outputs: Outputs; clock: Clock; log: Log }) {
+  constructor(parts: DispatcherParts) {
     this.#journal = parts.journal;
     this.#outputs = parts.outputs;
     this.#clock = parts.clock;
@@ -98,6 +126,12 @@ export class Dispatcher {
     const { db } = parts.journal;
     this.#byId = db.prepare('SELECT view FROM command WHERE id = ?');
     this.#byActorAndKey = db.prepare('SELECT digest, id FROM command WHERE actor = ? AND key = ?');
+    this.#leases = new Leases({
+      ...parts,
+      release: (lease) => this.#release(lease),
+      forbidden: (lease) => this.#isForbidden(lease),
+      trouble: (lease, detail) => parts.heldTrouble?.(lease, detail),
+    });
     this.#unfollow = parts.journal.onCommit((records) => this.#giveBack(records));
   }
 
@@ -170,13 +204,97 @@ export class Dispatcher {
     const closing = open.map((view) => this.#closeOpen(view));
     // Reading a device back may take seconds; the gateway is ready meanwhile.
     await Promise.all(closing.filter((_, index) => open[index]?.state === 'accepted'));
+    this.#leases.recover();
     await this.#journal.commit({ writes: [{ sql: FORGET, params: [this.#clock.now() - KEEP_MS] }] });
   }
 
-  stop(): void {
+  /** What commands hold now. */
+  leases(): readonly Lease[] {
+    return this.#leases.list();
+  }
+
+  /**
+   * Holds on for as long as the contract allows at once. The command is carried out once more, so that a device that lets
+   * go by itself holds on too.
+   * @throws GatehouseError `command.*`, `driver.*`; a refusal is recorded
+   */
+  async renew(id: string, who: Who): Promise<CommandView> {
+    const { device, command } = this.get(id);
+    try {
+      await this.#renew(id, who);
+    } catch (error) {
+      await this.#recordRefusal({ device, command, cause: id }, who, error);
+      throw error;
+    }
+    return this.get(id);
+  }
+
+  /** Ends what is running and lets go what is held, before the links to the devices close. */
+  async stop(): Promise<void> {
     this.#unfollow();
     for (const running of this.#running.values())
       running.abort.abort(new GatehouseError('driver.closed', 'The gateway is stopping'));
+    await this.#leases.stop();
+    const ends = [...this.#live.values()].map(({ settled }) => settled);
+    if (ends.length > 0) await Promise.race([Promise.allSettled(ends), delay(this.#clock, STOPPING_MS)]);
+  }
+
+  async #renew(id: string, who: Who): Promise<void> {
+    const lease = this.#leases.renewable(id);
+    if (who.actor !== lease.actor && !MAY_RENEW.includes(who.sender))
+      throw new GatehouseError('command.forbidden', `${id} is held by ${lease.actor}; ${who.sender} may not renew it`);
+    const target = this.#outputs.target(lease.device);
+    const kind = scenarioOf(target.scenario)?.commands[lease.name];
+    if (!kind) throw new GatehouseError('command.unsupported', `${target.id} has no command "${lease.name}"`);
+    checkAlarms(kind, target, this.#situationOf(target));
+    const other = this.#running.get(lease.output);
+    if (other) throw busy(other, lease.output);
+    const running: Running = { id, priority: priorityOf(lease.sender), abort: new AbortController() };
+    this.#running.set(lease.output, running);
+    const { signal } = running.abort;
+    const giveUp = this.#clock.after(kind.deadlineMs, () =>
+      running.abort.abort(new GatehouseError('driver.timeout', `${target.id} did not answer in ${kind.deadlineMs} ms`)),
+    );
+    const begin = async () => {
+      signal.throwIfAborted();
+      const expires = this.#clock.mono() + lease.longestMs;
+      const longer: Lease = { ...lease, until: this.#clock.now() + lease.longestMs };
+      this.#leases.renewable(id);
+      await this.#journal.commit(this.#leases.renewing(longer, who.actor));
+      this.#leases.renewed(longer, expires);
+      signal.throwIfAborted();
+    };
+    const { input } = this.get(id);
+    try {
+      await orAborted(this.#outputs.command(target.id, lease.name, input, { begin, signal }), signal);
+    } finally {
+      giveUp();
+      this.#free(lease.output, running);
+    }
+  }
+
+  async #release({ device, release, command }: Lease): Promise<CommandView> {
+    const input: CommandInput = { device, command: release, cause: command };
+    const { id } = await this.send(input, LEASE, `${command}/${uuidv7(this.#clock.now())}`);
+    return this.settled(id);
+  }
+
+  #isForbidden({ device, name }: Lease): boolean {
+    try {
+      const target = this.#outputs.target(device);
+      const kind = scenarioOf(target.scenario)?.commands[name];
+      if (kind) checkAlarms(kind, target, this.#situationOf(target));
+      return false;
+    } catch (error) {
+      return error instanceof GatehouseError && error.code === 'command.interlock';
+    }
+  }
+
+  #situationOf({ id }: Target): Situation {
+    return {
+      latest: (point) => this.#outputs.latest(id, point),
+      alarmed: (scenario, alarm) => this.#outputs.alarmed(id, scenario, alarm),
+    };
   }
 
   async #closeOpen(view: CommandView): Promise<void> {
@@ -220,14 +338,14 @@ export class Dispatcher {
 
   async #accept(input: CommandInput, who: Who, key: string, digest: string): Promise<CommandView> {
     const began = this.#clock.mono();
-    let kind: CommandKind;
-    let output: string;
+    let order: Order;
+    let superseded: Draft | undefined;
     const id = uuidv7(this.#clock.now());
     try {
-      const target = this.#outputs.target(input.device);
-      kind = checkIntent(input, target, who.sender, (point) => this.#outputs.latest(target.id, point));
-      output = `${target.id}/${kind.output ?? ''}`;
-      this.#makeWay(output, who);
+      order = this.#orderOf(input, who);
+      const { kind, output } = order;
+      const target = { id: input.device };
+      superseded = this.#makeWay(id, order, input);
       const waitMs = kind.perMinute === undefined ? 0 : this.#rate.take(output, id, kind.perMinute);
       if (waitMs > 0) {
         throw new GatehouseError(
@@ -242,6 +360,7 @@ export class Dispatcher {
       await this.#recordRefusal(input, who, error);
       throw error;
     }
+    const { kind, output } = order;
     const deadlineMs = Math.min(input.deadlineMs ?? kind.deadlineMs, MAX_DEADLINE_MS);
     const now = this.#clock.now();
     const view: CommandView = {
@@ -262,10 +381,10 @@ export class Dispatcher {
     const settled = new Promise<CommandView>((resolve) => (settle = resolve));
     this.#live.set(id, { view, settled });
     const accept = this.#acceptance({
-      records: [recordOf(view, scenarioOfView(this.#outputs, view))],
+      records: [...(superseded ? [superseded] : []), recordOf(view, scenarioOfView(this.#outputs, view))],
       writes: [{ sql: INSERT, params: [id, who.actor, key, digest, 0, now, JSON.stringify(view)] }],
     });
-    const run = this.#run(view, kind, running, began + deadlineMs, accept);
+    const run = this.#run(view, order, running, began + deadlineMs, accept);
     run.catch(() => undefined); // it is listened to below, once the command is accepted
     await nextTurn(); // an output that is free has begun by then
     try {
@@ -308,16 +427,40 @@ export class Dispatcher {
     };
   }
 
-  /** C7: one command in flight per output; a higher priority takes it over. */
-  #makeWay(output: string, who: Who): void {
-    const other = this.#running.get(output);
-    if (!other) return;
-    if (priorityOf(who.sender) <= other.priority) {
-      throw new GatehouseError('command.busy', `Command ${other.id} is still running on ${output.split('/')[0]}`, {
-        detail: { command: other.id },
+  /** @throws GatehouseError why it is not allowed here and now */
+  #orderOf(input: CommandInput, who: Who): Order {
+    const target = this.#outputs.target(input.device);
+    const kind = checkIntent(input, target, who.sender, this.#situationOf(target));
+    const output = `${target.id}/${kind.output ?? ''}`;
+    const held = this.#leases.on(output);
+    if (!held || input.command === held.release) return { kind, output, who };
+    if (priorityOf(who.sender) < priorityOf(held.sender)) {
+      throw new GatehouseError('command.held', `${target.id} is held by ${held.actor}, command ${held.command}`, {
+        detail: { command: held.command, until: held.until },
       });
     }
-    other.abort.abort(new GatehouseError('command.superseded', `Taken over by ${who.actor}`));
+    return input.command === held.name ? { kind, output, who } : { kind, output, who, overrides: held };
+  }
+
+  /**
+   * C7: one command in flight per output; a higher priority takes it over.
+   * @returns the audit record that names both. @throws GatehouseError `command.busy`
+   */
+  #makeWay(id: string, { output, who }: Order, input: CommandInput): Draft | undefined {
+    const other = this.#running.get(output);
+    if (!other) return undefined;
+    if (priorityOf(who.sender) <= other.priority) throw busy(other, output);
+    other.abort.abort(new GatehouseError('command.superseded', `Taken over by ${who.actor} with command ${id}`));
+    return {
+      lane: 'L0',
+      kind: 'audit',
+      scenario: 'gateway',
+      device: input.device,
+      name: 'command.superseded',
+      data: { device: input.device, command: input.command, by: id, superseded: other.id },
+      actor: who.actor,
+      cause: other.id,
+    };
   }
 
   #free(output: string, running: Running): void {
@@ -326,55 +469,100 @@ export class Dispatcher {
 
   async #run(
     accepted: CommandView,
-    kind: CommandKind,
+    { kind, output, who, overrides }: Order,
     running: Running,
     deadline: number,
     accept: Commit,
   ): Promise<void> {
     let view = accepted;
+    let lease: Lease | undefined;
     let sent = false;
     const { signal } = running.abort;
+    const isLate = () => this.#clock.mono() >= deadline;
+    const expired = (detail: string) => new GatehouseError('command.expired', detail);
     const begin = async () => {
       signal.throwIfAborted();
-      if (this.#clock.mono() >= deadline)
-        throw new GatehouseError('command.expired', 'The deadline passed before it could be sent');
-      view = await this.#commit({ ...view, state: 'executing' }, accept);
+      if (sent) return; // the second order of this command: what was held is let go
+      if (isLate()) throw expired('The deadline passed before it could be sent');
+      const until = this.#clock.now() + (kind.lease?.longestMs ?? 0);
+      const taking: Lease | undefined = kind.lease && {
+        ...{ command: view.id, device: view.device, scenario: scenarioOfView(this.#outputs, view), output },
+        ...{ name: view.command, release: kind.lease.release, longestMs: kind.lease.longestMs, until },
+        ...{ actor: who.actor, sender: who.sender },
+      };
+      const expires = this.#clock.mono() + (kind.lease?.longestMs ?? 0);
+      const next: CommandView = { ...view, state: 'executing', ...(taking ? { lease: { until } } : {}) };
+      view = await this.#commit(next, accept, taking && this.#leases.taking(taking));
+      lease = taking;
+      if (lease) this.#leases.taken(lease, expires);
       // The commit itself may have waited for a slow disk: never start late.
-      if (this.#clock.mono() >= deadline)
-        throw new GatehouseError('command.expired', 'The deadline passed while it was being recorded');
+      if (isLate()) throw expired('The deadline passed while it was being recorded');
       signal.throwIfAborted();
       sent = true;
     };
+    const notBegun = this.#clock.after(deadline - this.#clock.mono(), () => {
+      if (!sent) running.abort.abort(expired('The deadline passed before it could be sent'));
+    });
+    const unanswered = this.#clock.after(deadline + GIVEN_UP_MS - this.#clock.mono(), () =>
+      running.abort.abort(new GatehouseError('driver.timeout', `${view.device} did not answer`)),
+    );
+    try {
+      if (overrides) await this.#override(overrides, who, { begin, signal });
+      const end = await this.#outcome(view, kind, { begin, signal }, deadline, () => sent);
+      await accept(); // what was never accepted has no outcome
+      const released = this.#leases.on(output);
+      const ending =
+        end.state === 'succeeded' && released?.release === view.command
+          ? this.#leases.ending(released, who.actor, 'released')
+          : undefined;
+      await this.#commit({ ...view, ...end }, undefined, ending);
+      if (ending && released) this.#leases.ended(released);
+      if (lease && end.state !== 'succeeded') this.#leases.letGo(lease, 'not-proven');
+    } finally {
+      notBegun();
+      unanswered();
+    }
+  }
+
+  /** Lets go what is held, within the turn of the command that needs the output: fire beats every hold. */
+  async #override(held: Lease, who: Who, turn: CommandTurn): Promise<void> {
+    try {
+      await orAborted(this.#outputs.command(held.device, held.release, {}, turn), turn.signal);
+      await this.#journal.commit(this.#leases.ending(held, who.actor, 'overridden'));
+      this.#leases.ended(held);
+    } catch (error) {
+      this.#log.warn({ err: error, command: held.command }, 'a hold in the way could not be let go first');
+      this.#leases.letGo(held, 'overridden'); // again, once the output is free
+    }
+  }
+
+  /** Carries it out and looks what became of it. */
+  async #outcome(
+    view: CommandView,
+    kind: CommandKind,
+    turn: CommandTurn,
+    deadline: number,
+    wasSent: () => boolean,
+  ): Promise<Pick<CommandView, 'state' | 'code' | 'detail' | 'proven'>> {
+    const { signal } = turn;
     try {
       if (kind.acts === 'setting') {
-        await begin();
+        await turn.begin();
         await this.#outputs.setting(view.device, view.command, view.input, view.actor);
-        await this.#commit({ ...view, state: 'succeeded', proven: true });
-        return;
+        return { state: 'succeeded', proven: true };
       }
-      await this.#outputs.command(view.device, view.command, view.input, { begin, signal });
+      await orAborted(this.#outputs.command(view.device, view.command, view.input, turn), signal);
     } catch (error) {
-      await accept(); // what was never accepted has no outcome
       const code: ErrorCode = error instanceof GatehouseError ? error.code : 'http.internal';
       // Sent and not answered: only the device itself can say what happened.
-      const unclear = sent && code !== 'driver.refused';
-      if (!unclear || !kind.proof) {
-        await this.#commit({ ...view, state: failureState(code, unclear), code, detail: reasonOf(error) });
-        return;
-      }
-      const proven = await this.#proves(view.device, kind.proof, signal, deadline);
-      await this.#commit(
-        proven ? { ...view, state: 'succeeded', proven } : { ...view, state: 'unknown', code, detail: reasonOf(error) },
-      );
-      return;
+      const unclear = wasSent() && code !== 'driver.refused';
+      const proven = unclear && kind.proof && (await this.#proves(view.device, kind.proof, signal, deadline));
+      if (proven) return { state: 'succeeded', proven };
+      return { state: failureState(code, unclear), code, detail: reasonOf(error) };
     }
-    if (!kind.proof) {
-      await this.#commit({ ...view, state: 'succeeded', proven: false });
-      return;
-    }
+    if (!kind.proof) return { state: 'succeeded', proven: false };
     const proven = await this.#proves(view.device, kind.proof, signal, deadline);
-    if (proven) await this.#commit({ ...view, state: 'succeeded', proven });
-    else await this.#commit({ ...view, ...this.#unproven(signal, kind, proven) });
+    return proven ? { state: 'succeeded', proven } : this.#unproven(signal, kind, proven);
   }
 
   #unproven(
@@ -393,24 +581,26 @@ export class Dispatcher {
   }
 
   #proves(device: string, proof: NonNullable<CommandKind['proof']>, signal: AbortSignal, deadline: number) {
-    const until = Math.min(this.#clock.mono() + proof.withinMs, deadline + AFTER_DEADLINE_MS);
+    const until = Math.min(this.#clock.mono() + proof.withinMs, deadline + LAST_LOOK_MS);
     return this.#prover.becomes(device, proof, until, signal);
   }
 
   async #commit(
     next: CommandView,
     commit: Commit = async (unit = {}) => void (await this.#journal.commit(unit)),
+    also: Unit = {},
   ): Promise<CommandView> {
     const view = { ...next, updatedAt: this.#clock.now() };
     const live = this.#live.get(view.id);
     const told = live?.reason === undefined ? view : { ...view, reason: live.reason };
     const unit: Unit = {
-      records: [recordOf(told, scenarioOfView(this.#outputs, told))],
+      records: [recordOf(told, scenarioOfView(this.#outputs, told)), ...(also.records ?? [])],
       writes: [
         {
           sql: UPDATE,
           params: [finalStates.includes(told.state) ? 1 : 0, JSON.stringify(told), told.id],
         },
+        ...(also.writes ?? []),
       ],
     };
     await commit(unit);
@@ -441,6 +631,11 @@ export class Dispatcher {
     }
   }
 }
+
+const busy = (other: Running, output: string): GatehouseError =>
+  new GatehouseError('command.busy', `Command ${other.id} is still running on ${output.split('/')[0]}`, {
+    detail: { command: other.id },
+  });
 
 function kindOf(outputs: Outputs, view: CommandView): CommandKind | undefined {
   return scenarioOf(scenarioOfView(outputs, view))?.commands[view.command];

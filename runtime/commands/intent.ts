@@ -8,13 +8,17 @@ import { GatehouseError } from '../errors.ts';
 /** The longest a physical output may wait (reliability.md C2). */
 export const MAX_DEADLINE_MS = 60_000;
 
-/** Fire before people on site before automation before platforms (C7). */
+/**
+ * Fire before letting go what was held, that before the person who sees the lane, before people further away, before
+ * automation, before platforms (C7).
+ */
 const PRIORITY: Readonly<Record<Sender, number>> = {
-  linkage: 6,
+  linkage: 7,
+  system: 6,
   guard: 5,
-  'shift-leader': 5,
-  admin: 5,
-  installer: 5,
+  'shift-leader': 4,
+  admin: 4,
+  installer: 4,
   flow: 3,
   schedule: 3,
   platform: 2,
@@ -38,16 +42,29 @@ function validatorOf(kind: CommandKind): Validator {
   return made;
 }
 
+/** What is so on site now. */
+export interface Situation {
+  /** The last good value of a point of the target. */
+  latest(point: string): Scalar | undefined;
+  /** An alarm of this kind stands in the zone of the target. */
+  alarmed(scenario: string, alarm: string): boolean;
+}
+
+/** @throws GatehouseError `command.interlock` while an alarm stands that forbids it */
+export function checkAlarms(kind: CommandKind, target: Target, { alarmed }: Pick<Situation, 'alarmed'>): void {
+  for (const { alarm, scenario = target.scenario, words } of kind.forbiddenWhile ?? []) {
+    if (alarmed(scenario, alarm)) {
+      throw new GatehouseError('command.interlock', `${words.en}: ${alarm} stands at ${target.id}`, {
+        detail: { alarm, scenario, words },
+      });
+    }
+  }
+}
+
 /**
- * @param latest the last good value of a point of the target
  * @throws GatehouseError `command.unsupported`, `.forbidden`, `.invalid` or `.interlock`
  */
-export function checkIntent(
-  input: CommandInput,
-  target: Target,
-  sender: Sender,
-  latest: (point: string) => Scalar | undefined,
-): CommandKind {
+export function checkIntent(input: CommandInput, target: Target, sender: Sender, situation: Situation): CommandKind {
   const kind = scenarioOf(target.scenario)?.commands[input.command];
   if (!kind || (kind.acts === 'device' && !target.commands.includes(input.command))) {
     throw new GatehouseError(
@@ -55,7 +72,13 @@ export function checkIntent(
       `${target.id} has no command "${input.command}"; it has: ${target.commands.join(', ') || 'none'}`,
     );
   }
-  if (!kind.allow.includes(sender))
+  if (kind.lease && !target.commands.includes(kind.lease.release)) {
+    throw new GatehouseError(
+      'command.unsupported',
+      `${target.id} has no command "${kind.lease.release}" to let go what "${input.command}" holds`,
+    );
+  }
+  if (sender !== 'system' && !kind.allow.includes(sender))
     throw new GatehouseError('command.forbidden', `${sender} may not send "${input.command}" to ${target.id}`);
   const validator = validatorOf(kind);
   const value = input.input ?? {};
@@ -65,8 +88,9 @@ export function checkIntent(
       .map((error) => `input${error.instancePath.replaceAll('/', '.')} ${error.message}`);
     throw new GatehouseError('command.invalid', problems.join('; '));
   }
+  checkAlarms(kind, target, situation);
   for (const lock of kind.interlocks ?? []) {
-    const now = latest(lock.point);
+    const now = situation.latest(lock.point);
     if (now !== lock.mustBe) {
       throw new GatehouseError('command.interlock', `${lock.words.en}: ${lock.point} is ${String(now ?? 'unknown')}`, {
         detail: { point: lock.point, value: now, words: lock.words },

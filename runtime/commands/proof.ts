@@ -7,12 +7,23 @@ import type { Outputs } from './dispatcher.ts';
 /** How often the proving point is read while the device moves. */
 const POLL_MS = 100;
 
+/** What a driver does not answer must not hold up the outcome, even if the driver takes no notice of the abort. */
+export function orAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  answer.catch(() => undefined); // it may come after nobody listens any more
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) return abort();
+    signal.addEventListener('abort', abort, { once: true });
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
 type CommandProof = NonNullable<CommandKind['proof']>;
 
 export function createProver({ outputs, clock, log }: { outputs: Pick<Outputs, 'read'>; clock: Clock; log: Log }) {
   async function read(device: string, point: string, signal: AbortSignal): Promise<Scalar | undefined> {
     try {
-      const readings = await outputs.read(device, [point], signal);
+      const readings = await orAborted(outputs.read(device, [point], signal), signal);
       return readings.find((reading) => reading.point === point && reading.quality !== 'bad')?.value;
     } catch (error) {
       log.debug({ device, point, err: error }, 'read-back failed');
@@ -44,14 +55,18 @@ export function createProver({ outputs, clock, log }: { outputs: Pick<Outputs, '
     },
     /** The first answer decides: nothing was sent just now that could still be moving. Not so, or no answer: false. */
     async is(device: string, { point, equals, withinMs }: CommandProof): Promise<boolean> {
-      const until = clock.mono() + withinMs;
-      const { signal } = new AbortController();
-      while (clock.mono() < until) {
-        const seen = await read(device, point, signal);
-        if (seen !== undefined) return seen === equals;
-        await pause(signal);
+      const over = new AbortController();
+      const cancel = clock.after(withinMs, () => over.abort());
+      try {
+        while (!over.signal.aborted) {
+          const seen = await read(device, point, over.signal);
+          if (seen !== undefined) return seen === equals;
+          await pause(over.signal);
+        }
+        return false;
+      } finally {
+        cancel();
       }
-      return false;
     },
   };
 }

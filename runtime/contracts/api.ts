@@ -217,6 +217,12 @@ export const commandView = Type.Object(
     proven: Type.Optional(Type.Boolean()),
     reason: Type.Optional(Type.String()),
     cause: Type.Optional(Type.String()),
+    lease: Type.Optional(
+      Type.Object({
+        until: Type.Integer({ description: 'let go by itself then, unless it is renewed' }),
+        releasedAt: Type.Optional(Type.Integer({ description: 'let go' })),
+      }),
+    ),
   },
   { title: 'Command' },
 );

@@ -5,7 +5,8 @@ import type { Words } from './words.ts';
 /** Roles of people and machines (reliability.md section 8); `flow` and `linkage` are actors, not log-ins. */
 export const roles = ['guard', 'shift-leader', 'installer', 'platform', 'auditor', 'admin'] as const;
 export type Role = (typeof roles)[number];
-export type Sender = Role | 'flow' | 'linkage' | 'schedule';
+/** `system` is the gateway itself when it lets go what somebody held; no contract lists it. */
+export type Sender = Role | 'flow' | 'linkage' | 'schedule' | 'system';
 
 export type Category =
   | 'gh-core'
@@ -73,6 +74,24 @@ export interface Interlock {
   readonly words: Words;
 }
 
+/**
+ * What the command holds is let go by itself (reliability.md F1-F3): when nobody renews it in time, when the gateway stops
+ * or restarts, when the link to the device is lost.
+ */
+export interface LeaseTerms {
+  readonly longestMs: number;
+  /** The command that lets go. It may always be sent, and leads to the device's own automatic. */
+  readonly release: string;
+}
+
+/** An alarm that forbids the command as long as it stands in the zone of the device. */
+export interface Forbidding {
+  readonly alarm: string;
+  /** Default: the scenario of the command. */
+  readonly scenario?: string;
+  readonly words: Words;
+}
+
 export interface CommandKind {
   readonly words: Words;
   readonly input: TObject;
@@ -93,6 +112,9 @@ export interface CommandKind {
    * the command that ends it once somebody does. `linkage` must be allowed to send both.
    */
   readonly escalates?: { readonly input: Readonly<Record<string, Scalar>>; readonly stop?: string };
+  /** Also lets go at once what is held when such an alarm is raised. */
+  readonly forbiddenWhile?: readonly Forbidding[];
+  readonly lease?: LeaseTerms;
   /** The state that proves it, read back from the device (C6). Absent: the driver's confirmation is all there is. */
   readonly proof?: { readonly point: string; readonly equals: Scalar; readonly withinMs: number };
 }

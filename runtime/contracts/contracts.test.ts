@@ -14,9 +14,9 @@ describe.each(all.map((scenario) => [scenario.id, scenario] as const))('%s', (_i
     hasBoth(scenario.title);
     for (const words of Object.values(scenario.roles)) hasBoth(words);
     for (const { words } of Object.values(scenario.events)) hasBoth(words);
-    for (const { words, interlocks = [] } of Object.values(scenario.commands)) {
+    for (const { words, interlocks = [], forbiddenWhile = [] } of Object.values(scenario.commands)) {
       hasBoth(words);
-      for (const lock of interlocks) hasBoth(lock.words);
+      for (const lock of [...interlocks, ...forbiddenWhile]) hasBoth(lock.words);
     }
     const described = [
       ...Object.values(scenario.telemetry),
@@ -65,7 +65,23 @@ describe.each(all.map((scenario) => [scenario.id, scenario] as const))('%s', (_i
     for (const command of Object.values(scenario.commands)) {
       if (command.proof) fits(command.proof.point, command.proof.equals);
       for (const lock of command.interlocks ?? []) fits(lock.point, lock.mustBe);
+      for (const { alarm, scenario: other = scenario.id } of command.forbiddenWhile ?? [])
+        expect(scenarioOf(other)?.alarms, other).toHaveProperty([alarm]);
       if (command.usedBy !== undefined) expect(scenario.events).toHaveProperty([command.usedBy]);
+    }
+  });
+
+  test('F1 F2 F3 what is held has a time and a release that nothing can forbid', () => {
+    for (const [name, { lease }] of Object.entries(scenario.commands)) {
+      if (!lease) continue;
+      const release = scenario.commands[lease.release];
+      expect(lease.longestMs, name).toBeLessThanOrEqual(60_000);
+      expect(release, lease.release).toMatchObject({ acts: 'device' });
+      for (const limit of ['interlocks', 'forbiddenWhile', 'perMinute', 'lease'] as const)
+        expect(release?.[limit], `${lease.release} ${limit}`).toBeUndefined();
+      expect(release?.output, lease.release).toBe(scenario.commands[name]?.output);
+      const input = release && Compile(release.input);
+      expect(input?.Check({}), `${lease.release} needs no input`).toBe(true);
     }
   });
 

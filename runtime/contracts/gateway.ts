@@ -83,6 +83,24 @@ export const gatewayScenario = defineScenario({
       },
       steps: [{ zh: '车辆改为人工放行', en: 'Open for vehicles by hand' }, operator],
     },
+    stillHeld: {
+      words: { zh: '解除保持失败', en: 'Still held' },
+      severity: 'critical',
+      priority: 1,
+      why: {
+        zh: '停住的电梯或锁住的门里可能有人被困',
+        en: 'People may be trapped in a stopped lift or behind a locked door',
+      },
+      hint: {
+        zh: '保持时间已到或连接中断，设备没有确认解除，可能仍被锁住或停住',
+        en: 'Its time is over or its link is lost, and the device did not confirm that it let go: it may still be locked or stopped',
+      },
+      steps: [
+        { zh: '派人到现场，先看有没有人被困', en: 'Send somebody; first see whether anybody is trapped' },
+        { zh: '在现场用按钮或钥匙解除', en: 'Let go on site with button or key' },
+        operator,
+      ],
+    },
     backupFailed: {
       words: { zh: '备份失败', en: 'Backup failed' },
       severity: 'minor',

@@ -292,6 +292,7 @@ export const vehicleGate = defineScenario({
       ],
       proof: { point: 'barrierState', equals: 'closed', withinMs: 8000 },
     },
+    /** Not a lease: open is the safe side, and the barrier itself ends the time, also when the gateway is gone. */
     lockOpen: {
       words: { zh: '常开', en: 'Hold open' },
       input: Type.Object(
@@ -309,6 +310,29 @@ export const vehicleGate = defineScenario({
       input: Type.Object({}, { additionalProperties: false }),
       deadlineMs: 5000,
       allow: ['guard', 'shift-leader', 'admin', 'installer'],
+      acts: 'device',
+    },
+    lockClosed: {
+      words: { zh: '锁闭', en: 'Hold closed' },
+      input: Type.Object({}, { additionalProperties: false }),
+      deadlineMs: 5000,
+      allow: ['shift-leader', 'admin', 'installer'],
+      acts: 'device',
+      perMinute: 6,
+      interlocks: [
+        { point: 'loopOccupied', mustBe: false, words: { zh: '地感有车，不能锁闭', en: 'A vehicle is on the loop' } },
+      ],
+      forbiddenWhile: [
+        { alarm: 'barrierHit', words: { zh: '闸杆被撞，不能锁闭', en: 'The arm was hit: it must not be held' } },
+      ],
+      lease: { longestMs: 30_000, release: 'endLock' },
+      proof: { point: 'barrierState', equals: 'closed', withinMs: 6000 },
+    },
+    endLock: {
+      words: { zh: '解除锁闭', en: 'End hold closed' },
+      input: Type.Object({}, { additionalProperties: false }),
+      deadlineMs: 5000,
+      allow: ['guard', 'shift-leader', 'admin', 'installer', 'linkage'],
       acts: 'device',
     },
   },

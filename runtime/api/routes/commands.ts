@@ -62,6 +62,18 @@ export function commandRoutes(app: App, { parts: { dispatcher, clock } }: RouteC
   );
 
   app.post(
+    '/commands/:id/renew',
+    {
+      config: { right: 'command.send' },
+      schema: { operationId: 'renewCommand', tags: ['commands'], params: byId, response: { 200: commandView } },
+    },
+    (request) => {
+      const { actor, sender } = callerOf(request);
+      return dispatcher.renew(request.params.id, { actor, sender });
+    },
+  );
+
+  app.post(
     '/commands/:id/reason',
     {
       config: { right: 'command.annotate' },
