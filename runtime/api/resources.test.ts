@@ -52,7 +52,7 @@ describe('devices', () => {
 
   test('offer each caller what it may send, and wiring to those who wire', async () => {
     const barrier = (as: Role) => get<DeviceView>('/api/v1/devices/gate-east-in', as);
-    expect((await barrier('guard')).commands).toEqual(['open', 'close', 'lockOpen', 'endHold']);
+    expect((await barrier('guard')).commands).toEqual(['open', 'close', 'lockOpen', 'endHold', 'endLock']);
     expect((await barrier('platform')).commands).toEqual([]);
     expect((await barrier('auditor')).commands).toEqual([]);
     expect(await barrier('guard')).not.toHaveProperty('address');
