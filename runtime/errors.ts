@@ -68,6 +68,7 @@ export const catalogue = {
   'journal.newer': { status: 503, title: 'The journal was written by a newer version' },
   'journal.position': { status: 400, title: 'Not a journal position (epoch:seq)' },
   'journal.write': { status: 503, title: 'The journal could not be written' },
+  'notice.not_found': { status: 404, title: 'No such notice' },
   'profile.invalid': { status: 422, title: 'The firmware profile is not valid' },
   'push.key': { status: 401, title: 'The key of the push address is wrong' },
   'push.tls': { status: 403, title: 'This device may push over TLS only' },
@@ -89,6 +90,9 @@ export const catalogue = {
   'user.invalid': { status: 422, title: 'The user is not valid' },
   'user.last_admin': { status: 409, title: 'The last administrator cannot be removed' },
   'user.not_found': { status: 404, title: 'No such user' },
+  'workorder.not_found': { status: 404, title: 'No such work order' },
+  'workorder.too_many': { status: 429, title: 'Too many work orders are open' },
+  'workorder.wrong_state': { status: 409, title: 'The work order is finished' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ErrorCode = keyof typeof catalogue;

@@ -13,6 +13,7 @@ import type { DemoPort } from './api/parts.ts';
 import { createServer, tlsFor } from './api/server.ts';
 import { newestDatabase } from './backup/recover.ts';
 import { type Broker, startBroker } from './broker.ts';
+import { createCalendar } from './calendar/calendar.ts';
 import { systemClock } from './clock.ts';
 import { type ClockQuality, watchClock } from './clock-quality.ts';
 import { schema as commandSchema, Dispatcher } from './commands/dispatcher.ts';
@@ -27,12 +28,15 @@ import { Inventory, schema as inventorySchema } from './devices/inventory.ts';
 import { loadProfiles } from './devices/profiles.ts';
 import { schema as repeatSchema } from './devices/repeats.ts';
 import { importSite, loadSiteFile, problemText, type SiteProblem } from './devices/site-file.ts';
+import { createNotices, schema as noticeSchema } from './duty/notices.ts';
+import { createWorkOrders, schema as workOrderSchema } from './duty/work-orders.ts';
 import { GatehouseError } from './errors.ts';
 import { CannotStart, EXIT } from './exit.ts';
 import { registerEditor } from './flows/editor-proxy.ts';
 import { type Flows, startFlows } from './flows/supervisor.ts';
 import { Journal } from './journal/journal.ts';
 import { lockDirectory } from './journal/lock.ts';
+import { createOnce, schema as onceSchema } from './journal/once.ts';
 import { markRemoved } from './journal/postings.ts';
 import { createLog, type Log } from './log.ts';
 import { createOutputs } from './outputs.ts';
@@ -339,7 +343,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
       configCopy: () => newestDatabase(config.dataDir, log),
       schema: [
         ...[alarmSchema, ruleSchema, commandSchema, inventorySchema, repeatSchema, authSchema, replaySchema],
-        storageSchema,
+        ...[storageSchema, onceSchema, noticeSchema, workOrderSchema],
       ],
       onFull: () => storage?.onFull(),
     });
@@ -377,6 +381,14 @@ export async function startGateway(config: Config, say: (text: string) => void):
       heldTrouble: tellHeld({ inventory, alarms, log }),
     });
     onStop(() => dispatcher.stop());
+    const once = createOnce({ journal, clock });
+    const workOrders = createWorkOrders({ journal, clock, once, log });
+    onStop(() => workOrders.stop());
+    const duty = {
+      workOrders,
+      notices: createNotices({ journal, clock, once }),
+      calendar: createCalendar({ site: inventory, once, clock }),
+    };
     const access = createAccess({ inventory, journal, clock });
     const rules = createRules({ journal, alarms, site: inventory.siteView(), clock, log });
     await rules.start();
@@ -400,7 +412,8 @@ export async function startGateway(config: Config, say: (text: string) => void):
     let flows: Flows | undefined;
     let uplinks: Uplinks | undefined;
     let ready = false;
-    const parts = { config, clock, log, version, journal, auth, inventory, access, dispatcher, alarms, host, evidence };
+    const devices = { inventory, host, evidence };
+    const parts = { config, clock, log, version, journal, auth, access, dispatcher, alarms, ...devices, ...duty };
     const side = {
       http: { ...config.devices, scheme: isLoopback(config.devices.host) ? ('http' as const) : ('https' as const) },
       mqtt: { ...config.mqtt, scheme: isLoopback(config.mqtt.host) ? ('mqtt' as const) : ('mqtts' as const) },

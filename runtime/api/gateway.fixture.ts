@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { driverOf } from '../../drivers/index.ts';
 import { createAccess } from '../access/access.ts';
 import { schema as alarmSchema, createAlarms } from '../alarms/alarms.ts';
+import { createCalendar } from '../calendar/calendar.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { schema as commandSchema, Dispatcher, type Outputs } from '../commands/dispatcher.ts';
 import type { Role } from '../contracts/contract.ts';
@@ -14,7 +15,10 @@ import { createHost } from '../devices/host.ts';
 import { Inventory, schema as inventorySchema } from '../devices/inventory.ts';
 import { loadProfiles } from '../devices/profiles.ts';
 import { schema as repeatSchema } from '../devices/repeats.ts';
+import { createNotices, schema as noticeSchema } from '../duty/notices.ts';
+import { createWorkOrders, schema as workOrderSchema } from '../duty/work-orders.ts';
 import { Journal } from '../journal/journal.ts';
+import { createOnce, schema as onceSchema } from '../journal/once.ts';
 import { silentLog } from '../log.ts';
 import { createOutputs } from '../outputs.ts';
 import { schema as replaySchema } from '../uplink/replay-store.ts';
@@ -84,11 +88,16 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     directory,
     clock,
     log,
-    schema: [alarmSchema, commandSchema, inventorySchema, repeatSchema, authSchema, replaySchema],
+    schema: [
+      ...[alarmSchema, commandSchema, inventorySchema, repeatSchema, authSchema, replaySchema],
+      ...[onceSchema, noticeSchema, workOrderSchema],
+    ],
   });
   const inventory = Inventory.open(journal, { profiles, driverOf });
   const alarms = createAlarms({ journal, clock });
   const evidence = openEvidence(join(directory, 'evidence'));
+  const once = createOnce({ journal, clock });
+  const workOrders = createWorkOrders({ journal, clock, once, log });
   const host = createHost({
     journal,
     alarms,
@@ -112,6 +121,9 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
   const parts: Parts = {
     config: { dataDir: directory, http: { host: address, port: 0 }, devices: { host: address, port: 0 } },
     ...{ clock, log, journal, auth, inventory, alarms, host, evidence, dispatcher },
+    notices: createNotices({ journal, clock, once }),
+    workOrders,
+    calendar: createCalendar({ site: inventory, once, clock }),
     version: '0.0.0-test',
     access: createAccess({ inventory, journal, clock }),
     demo: () => ({
@@ -169,6 +181,7 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
       await dispatcher.stop();
       await host.close();
       alarms.stop();
+      workOrders.stop();
       await auth[Symbol.asyncDispose]();
       await journal[Symbol.asyncDispose]();
       if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });

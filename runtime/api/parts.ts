@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { Alarms } from '../alarms/alarms.ts';
+import type { Calendar } from '../calendar/calendar.ts';
 import type { Clock } from '../clock.ts';
 import type { Dispatcher } from '../commands/dispatcher.ts';
 import type { Config } from '../config.ts';
@@ -20,6 +21,8 @@ import type { Position } from '../contracts/record.ts';
 import type { Evidence } from '../devices/evidence.ts';
 import type { DeviceHost } from '../devices/host.ts';
 import type { Inventory } from '../devices/inventory.ts';
+import type { Notices } from '../duty/notices.ts';
+import type { WorkOrders } from '../duty/work-orders.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
 import type { Auth, Caller } from './auth.ts';
@@ -45,6 +48,7 @@ export type JournalPort = Pick<
 export type InventoryPort = Pick<
   Inventory,
   | 'site'
+  | 'putSite'
   | 'zones'
   | 'device'
   | 'devices'
@@ -155,6 +159,9 @@ export interface Parts {
   readonly alarms: AlarmsPort;
   readonly host: HostPort;
   readonly evidence: Pick<Evidence, 'pathOf'>;
+  readonly notices: Notices;
+  readonly workOrders: WorkOrders;
+  readonly calendar: Calendar;
   /** Asked at each request: a part that is restarted or not there yet. */
   readonly flows?: () => FlowsPort | undefined;
   readonly uplinks?: () => Status['uplinks'];

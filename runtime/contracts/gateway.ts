@@ -1,6 +1,8 @@
 /** The gateway's own facts: what it records and raises about itself. Not in the palette, not a device. */
 import { Type } from 'typebox';
+import { scheduleEvents } from './calendar.ts';
 import { defineScenario } from './contract.ts';
+import { dutyEvents } from './duty.ts';
 import { says } from './words.ts';
 
 const operator = { zh: '通知安装维护人员', en: 'Tell the installer' };
@@ -27,6 +29,8 @@ export const gatewayScenario = defineScenario({
     },
     'flood.began': { words: { zh: '报警泛滥开始', en: 'Alarm flood began' }, data: flood },
     'flood.ended': { words: { zh: '报警泛滥结束', en: 'Alarm flood ended' }, data: flood },
+    ...dutyEvents,
+    ...scheduleEvents,
   },
   alarms: {
     lineDown: {

@@ -15,6 +15,7 @@ import {
   type Zone,
   zoneInput,
 } from '../contracts/api.ts';
+import { calendarDay, location } from '../contracts/calendar.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { SqlValue, Write } from '../journal/journal.ts';
 import type { EntryKind } from './problem.ts';
@@ -55,6 +56,10 @@ export const siteInput = Type.Object(
         },
         { ...closed, description: 'more than the least that is kept anyway' },
       ),
+    ),
+    location: Type.Optional(location),
+    calendar: Type.Optional(
+      Type.Array(calendarDay, { maxItems: 400, description: 'replaces the built-in list of every year it names' }),
     ),
   },
   { ...closed, title: 'Site' },
@@ -97,7 +102,10 @@ export const entryTypes: Readonly<Record<EntryKind, EntryType>> = {
     schema: siteInput,
     key: 'id',
     table: 'site',
-    columns: [...plain('id', 'name', 'timeZone'), ...json('network', 'uplinks', 'storage', 'alarms')],
+    columns: [
+      ...plain('id', 'name', 'timeZone'),
+      ...json('network', 'uplinks', 'storage', 'alarms', 'location', 'calendar'),
+    ],
     codes,
   },
   zone: { schema: zoneInput, key: 'id', table: 'zone', columns: plain('id', 'name', 'kind', 'parent'), codes },
@@ -138,7 +146,7 @@ export const schema = `
 CREATE TABLE IF NOT EXISTS site (
   one INTEGER PRIMARY KEY DEFAULT 1 CHECK (one = 1),
   id TEXT NOT NULL, name TEXT NOT NULL, timeZone TEXT NOT NULL, network TEXT, uplinks TEXT, storage TEXT,
-  alarms TEXT
+  alarms TEXT, location TEXT, calendar TEXT
 ) STRICT;
 CREATE TABLE IF NOT EXISTS zone (
   id TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, parent TEXT

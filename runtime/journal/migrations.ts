@@ -46,6 +46,14 @@ const migrations: readonly Migration[] = [
       addColumn(db, 'site', 'alarms');
     },
   },
+  {
+    // Where the site lies and its own list of holidays.
+    to: 4,
+    up(db) {
+      addColumn(db, 'site', 'location');
+      addColumn(db, 'site', 'calendar');
+    },
+  },
 ];
 
 /** Nothing where the table is made later, with the column in it. */
