@@ -507,9 +507,10 @@ describe('users and tokens', () => {
 describe("a leader's PIN at a guard's panel", () => {
   const approve = (body: object) => gateway.call('POST', '/api/v1/sessions/approvals', { as: 'guard', body });
   const leader = { name: ACCOUNTS['shift-leader'], pin: SECRETS.pin };
-  const GATE = '/api/v1/users';
-  const tryIt = (approval: string, as: 'guard' | 'admin' = 'guard') =>
-    gateway.call('POST', GATE, { as, headers: { 'x-gatehouse-approval': approval }, body: {} });
+  /** A change that is a leader's. */
+  const RESET = '/api/v1/alarms/none/reset';
+  const tryIt = (approval: string, as: 'guard' | 'admin' = 'guard', path = RESET) =>
+    gateway.call('POST', path, { as, headers: { 'x-gatehouse-approval': approval }, body: {} });
 
   test('lends the rights for one change, to that session only, and both names are on record', async () => {
     await open();
@@ -521,13 +522,19 @@ describe("a leader's PIN at a guard's panel", () => {
     ]);
     // Another session cannot spend it; a reading does not.
     expect((await tryIt(approval, 'admin')).json()).toMatchObject({ code: 'auth.approval' });
-    expect((await gateway.call('GET', GATE, { as: 'guard' })).status).toBe(403);
-    // Past the guard's rights: refused for the empty body, no longer for the role. Then it is spent.
-    expect((await tryIt(approval)).json()).toMatchObject({ code: 'http.invalid' });
+    expect((await gateway.call('GET', '/api/v1/users', { as: 'guard' })).status).toBe(403);
+    // Past the guard's rights: refused for what it names, no longer for the role. Then it is spent.
+    expect((await tryIt(approval)).json()).toMatchObject({ code: 'alarm.not_found' });
     expect((await tryIt(approval)).json()).toMatchObject({ code: 'auth.approval' });
-    expect((await gateway.call('POST', GATE, { as: 'guard', body: {} })).json()).toMatchObject({
+    expect((await gateway.call('POST', RESET, { as: 'guard', body: {} })).json()).toMatchObject({
       code: 'auth.forbidden',
     });
+  });
+
+  test('does not stand for the password that changes of users ask for', async () => {
+    await open();
+    const { approval } = (await approve(leader)).json<{ approval: string }>();
+    expect((await tryIt(approval, 'guard', '/api/v1/users')).json()).toMatchObject({ code: 'auth.reauth' });
   });
 
   test('is good for a minute, and only a leader can give it', async () => {

@@ -94,7 +94,8 @@ export function createGate({ auth, clock, limits }: { auth: Auth; clock: Clock; 
       if (!caller) throw new GatehouseError('auth.missing', 'Log in first');
       refuse(new GatehouseError('auth.forbidden', `${caller.role} may not do this (${right})`));
     }
-    if (proof && caller?.session && !caller.session.proven()) {
+    // A PIN that was lent proves who approves, not that a password was given just now.
+    if (proof && caller?.session && (lent || !caller.session.proven())) {
       throw new GatehouseError('auth.reauth', 'Give your password again: PUT /api/v1/sessions/current');
     }
     if (!quiet) caller?.session?.touch();
