@@ -61,6 +61,14 @@ describe.each([...profiles.values()].map((profile) => [profile.id, profile] as c
   });
 });
 
+test('an optional field that the input lacks is sent as the profile says', () => {
+  const play = { write: 'register', address: 0, value: { field: 'clip', otherwise: 2 } } as const;
+  expect(encodeCommand(play, 1, {})).toMatchObject({ value: 2 });
+  expect(encodeCommand(play, 1, { clip: 7 })).toMatchObject({ value: 7 });
+  const strict = { ...play, value: { field: 'clip' } };
+  expect(() => encodeCommand(strict, 1, {})).toThrow('input field clip is not a number');
+});
+
 test('profile.schema.json is what the drivers say; else run `node drivers/profile-schema.ts`', () => {
   const committed = readFileSync(new URL('profile.schema.json', import.meta.url), 'utf8');
   expect(JSON.parse(committed)).toEqual(JSON.parse(profileSchemaText()));

@@ -39,7 +39,7 @@ const invalid = (what: string): GatehouseError => new GatehouseError('command.in
 
 function resolve(amount: Amount, input: Readonly<Record<string, unknown>>): number {
   if (typeof amount === 'number') return Math.round(amount);
-  const value = input[amount.field];
+  const value = input[amount.field] ?? amount.otherwise;
   if (typeof value !== 'number' || !Number.isFinite(value))
     throw invalid(`input field ${amount.field} is not a number`);
   return Math.round(value * (amount.times ?? 1));

@@ -117,6 +117,7 @@ const amount = Type.Union(
       {
         field: Type.String({ minLength: 1, description: 'field of the input of the command' }),
         times: Type.Optional(Type.Number({ default: 1 })),
+        otherwise: Type.Optional(Type.Number({ description: 'when the input does not have the field' })),
       },
       closed,
     ),

@@ -157,9 +157,16 @@ export class RelayBoard extends SimulatedSlave {
   readonly #cancel = new Map<number, () => void>();
   readonly #clock: Clock;
 
-  constructor(relays: number, discreteInputs: Table<boolean>, clock: Clock = systemClock) {
+  /** @param holdingRegisters of another module on the same board. */
+  constructor(
+    relays: number,
+    discreteInputs: Table<boolean>,
+    clock: Clock = systemClock,
+    holdingRegisters?: Table<number>,
+  ) {
     super({
       discreteInputs,
+      ...(holdingRegisters ? { holdingRegisters } : {}),
       coils: { get: (address) => this.#relays[address], set: (address, closed) => this.#order(address, closed) },
     });
     this.#clock = clock;

@@ -136,7 +136,25 @@ export interface DemoPort {
   /** Makes simulated devices do something over their real protocol. @throws GatehouseError `http.invalid` */
   play(action: DemoAction, body: { readonly plate?: string }): Promise<void>;
 }
-export const demoActions = ['arrival', 'forced-arm', 'smoke', 'intrusion', 'noise', 'clear'] as const;
+export const demoActions = [
+  'arrival',
+  'forced-arm',
+  'smoke',
+  'intrusion',
+  'noise',
+  'clear',
+  'fire',
+  'one-detector',
+  'two-detectors',
+  'ebike-in-elevator',
+  'ebike-leaves',
+  'entrapment',
+  'charger-overheat',
+  'charger-welded',
+  'site-key',
+  'gas',
+  'gas-valve-stuck',
+] as const;
 export type DemoAction = (typeof demoActions)[number];
 
 export interface Place {

@@ -5,7 +5,7 @@
 import type { CommandTurn, Reading } from '../../drivers/driver.ts';
 import { type Clock, delay } from '../clock.ts';
 import type { CommandInput, CommandView } from '../contracts/api.ts';
-import type { CommandKind, Scalar, Sender } from '../contracts/contract.ts';
+import type { CommandKind, Proof, Scalar, Sender } from '../contracts/contract.ts';
 import { scenarioOf } from '../contracts/index.ts';
 import { type Draft, finalStates, type JournalRecord } from '../contracts/record.ts';
 import { type ErrorCode, GatehouseError, reasonOf } from '../errors.ts';
@@ -15,7 +15,7 @@ import type { Log } from '../log.ts';
 import { codeOf, digestOf, failureState, recordOf } from './facts.ts';
 import { checkAlarms, checkIntent, MAX_DEADLINE_MS, priorityOf, type Situation, type Target } from './intent.ts';
 import { type Lease, Leases, leaseSchema } from './leases.ts';
-import { createProver, orAborted } from './proof.ts';
+import { createProver, orAborted, unmet } from './proof.ts';
 import { createRate } from './rate.ts';
 
 export const schema = `
@@ -562,12 +562,12 @@ export class Dispatcher {
     }
     if (!kind.proof) return { state: 'succeeded', proven: false };
     const proven = await this.#proves(view.device, kind.proof, signal, deadline);
-    return proven ? { state: 'succeeded', proven } : this.#unproven(signal, kind, proven);
+    return proven ? { state: 'succeeded', proven } : this.#unproven(signal, kind.proof, proven);
   }
 
   #unproven(
     signal: AbortSignal,
-    kind: CommandKind,
+    proof: Proof,
     proven: boolean | undefined,
   ): Pick<CommandView, 'state' | 'code' | 'detail'> {
     if (signal.aborted) return { state: 'unknown', code: codeOf(signal.reason), detail: reasonOf(signal.reason) };
@@ -576,11 +576,11 @@ export class Dispatcher {
     return {
       state: 'failed',
       code: 'command.unproven',
-      detail: `${kind.proof?.point} did not become ${String(kind.proof?.equals)}`,
+      detail: unmet(proof),
     };
   }
 
-  #proves(device: string, proof: NonNullable<CommandKind['proof']>, signal: AbortSignal, deadline: number) {
+  #proves(device: string, proof: Proof, signal: AbortSignal, deadline: number) {
     const until = Math.min(this.#clock.mono() + proof.withinMs, deadline + LAST_LOOK_MS);
     return this.#prover.becomes(device, proof, until, signal);
   }

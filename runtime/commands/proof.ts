@@ -1,6 +1,6 @@
 /** What proves a command: the state of the device, read back from the device itself (reliability.md C6). */
 import { type Clock, delay } from '../clock.ts';
-import type { CommandKind, Scalar } from '../contracts/contract.ts';
+import type { Proof, Scalar } from '../contracts/contract.ts';
 import type { Log } from '../log.ts';
 import type { Outputs } from './dispatcher.ts';
 
@@ -18,7 +18,12 @@ export function orAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T
   });
 }
 
-type CommandProof = NonNullable<CommandKind['proof']>;
+const holds = (proof: Proof, seen: Scalar): boolean =>
+  'equals' in proof ? seen === proof.equals : typeof seen === 'number' && seen < proof.below;
+
+/** What should have become of it, for a person. */
+export const unmet = (proof: Proof): string =>
+  `${proof.point} did not become ${'equals' in proof ? String(proof.equals) : `less than ${proof.below}`}`;
 
 export function createProver({ outputs, clock, log }: { outputs: Pick<Outputs, 'read'>; clock: Clock; log: Log }) {
   async function read(device: string, point: string, signal: AbortSignal): Promise<Scalar | undefined> {
@@ -38,29 +43,24 @@ export function createProver({ outputs, clock, log }: { outputs: Pick<Outputs, '
      * @param until on the monotonic clock, ms
      * @returns true: read back and so; false: read back and not so; undefined: could not be read
      */
-    async becomes(
-      device: string,
-      { point, equals }: CommandProof,
-      until: number,
-      signal: AbortSignal,
-    ): Promise<boolean | undefined> {
+    async becomes(device: string, proof: Proof, until: number, signal: AbortSignal): Promise<boolean | undefined> {
       let readable = false;
       while (!signal.aborted && clock.mono() < until) {
-        const seen = await read(device, point, signal);
-        if (seen === equals) return true;
+        const seen = await read(device, proof.point, signal);
+        if (seen !== undefined && holds(proof, seen)) return true;
         readable = seen !== undefined;
         await pause(signal);
       }
       return readable ? false : undefined;
     },
     /** The first answer decides: nothing was sent just now that could still be moving. Not so, or no answer: false. */
-    async is(device: string, { point, equals, withinMs }: CommandProof): Promise<boolean> {
+    async is(device: string, proof: Proof): Promise<boolean> {
       const over = new AbortController();
-      const cancel = clock.after(withinMs, () => over.abort());
+      const cancel = clock.after(proof.withinMs, () => over.abort());
       try {
         while (!over.signal.aborted) {
-          const seen = await read(device, point, over.signal);
-          if (seen !== undefined) return seen === equals;
+          const seen = await read(device, proof.point, over.signal);
+          if (seen !== undefined) return holds(proof, seen);
           await pause(over.signal);
         }
         return false;

@@ -116,8 +116,18 @@ export interface CommandKind {
   readonly forbiddenWhile?: readonly Forbidding[];
   readonly lease?: LeaseTerms;
   /** The state that proves it, read back from the device (C6). Absent: the driver's confirmation is all there is. */
-  readonly proof?: { readonly point: string; readonly equals: Scalar; readonly withinMs: number };
+  readonly proof?: Proof;
+  /**
+   * Only ever makes safe: opens, lets go, cuts off, warns (F1, F2, F4, F5). A safety linkage may send it at any rate, and
+   * even while the disk takes no record of it (AU5).
+   */
+  readonly failSafe?: true;
 }
+
+export type Proof = { readonly point: string; readonly withinMs: number } & (
+  | { readonly equals: Scalar }
+  | { readonly below: number }
+);
 
 export interface EventKind {
   readonly words: Words;

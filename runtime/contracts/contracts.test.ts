@@ -63,7 +63,7 @@ describe.each(all.map((scenario) => [scenario.id, scenario] as const))('%s', (_i
       expect(scenario.telemetry).toHaveProperty([when.point]);
     }
     for (const command of Object.values(scenario.commands)) {
-      if (command.proof) fits(command.proof.point, command.proof.equals);
+      if (command.proof) fits(command.proof.point, 'equals' in command.proof ? command.proof.equals : 0);
       for (const lock of command.interlocks ?? []) fits(lock.point, lock.mustBe);
       for (const { alarm, scenario: other = scenario.id } of command.forbiddenWhile ?? [])
         expect(scenarioOf(other)?.alarms, other).toHaveProperty([alarm]);

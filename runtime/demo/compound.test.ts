@@ -56,7 +56,7 @@ async function gateway(prefix = 'demo-') {
   await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve));
   closers.push(() => new Promise<void>((resolve) => broker.close(() => tcp.close(() => resolve()))));
   const start: DemoStart = {
-    ports: { 'gate-east-in': 0, 'gate-east-out': 0, 'station-garden': 0, 'zone-east-2': 0 },
+    ports: {},
     push: { 'camera-east-in': `http://127.0.0.1:${(http.address() as AddressInfo).port}/push/camera-east-in` },
     mqtt: { host: '127.0.0.1', port: (tcp.address() as AddressInfo).port, username: 'smoke', password: 'smoke' },
     plates: { known: ['粤B12345'], unknown: ['粤Z99999'] },
@@ -148,6 +148,50 @@ test('smoke, self-test, intrusion, noise and a forced arm come over their own pr
   await until(() => messages.at(-1)?.includes('"smokeDetected":false') === true);
   await zone.link.command('zone', 'disarm', {}, atOnce());
   await zone.until(reads('zone', 'zoneState', 'disarmed'));
+});
+
+test('what life depends on speaks Modbus too: fire, an e-bike, heat, gas, people shut in', async () => {
+  const { directory, start } = await gateway();
+  const demo = await compound(directory, start);
+  const rig = (device: string, profile: string) => {
+    const opened = openRig(gateAt(demo.ports[device]), { [device]: { profile: profileOf(profile) } });
+    closers.push(() => opened.link.close());
+    return opened;
+  };
+  const panel = rig('fire-panel', 'generic/di-fire-panel');
+  const door = rig('door-b3-1', 'generic/relay-door');
+  const car = rig('elevator-b3-1', 'generic/io-elevator');
+  const guard = rig('ebike-guard-b3-1', 'generic/relay-ebike-guard');
+  const shed = rig('charging-shed', 'generic/io-ebike-zone');
+  const gas = rig('gas-b3-1-502', 'generic/io-gas-alarm');
+  const siren = rig('siren-b3-1', 'generic/relay-siren');
+  await panel.until(reads('fire-panel', 'fire', false), 0);
+  await demo.do('fire');
+  await panel.until(reads('fire-panel', 'fire', true));
+  await door.until(reads('door-b3-1', 'lockState', 'locked'), 0);
+  await door.link.command('door-b3-1', 'release', {}, atOnce());
+  await door.until(reads('door-b3-1', 'lockState', 'released'));
+  await siren.link.command('siren-b3-1', 'sirenOn', {}, atOnce());
+  await siren.until(reads('siren-b3-1', 'sounding', true), 0);
+  await demo.do('ebike-in-elevator');
+  await guard.until(reads('ebike-guard-b3-1', 'ebikePresent', true));
+  await guard.link.command('ebike-guard-b3-1', 'hold', {}, atOnce());
+  await guard.until(reads('ebike-guard-b3-1', 'held', true));
+  await guard.link.command('ebike-guard-b3-1', 'release', {}, atOnce());
+  await guard.until(reads('ebike-guard-b3-1', 'held', false));
+  await demo.do('entrapment');
+  await car.until(reads('elevator-b3-1', 'trapped', true), 0);
+  await demo.do('charger-overheat');
+  await shed.until(reads('charging-shed', 'socketTemp', 96), 0);
+  await shed.until(reads('charging-shed', 'current', 12.5), 0);
+  await shed.link.command('charging-shed', 'cutZone', {}, atOnce());
+  await shed.until(reads('charging-shed', 'current', 0));
+  await demo.do('gas');
+  await gas.until(reads('gas-b3-1-502', 'valveClosed', true));
+  await demo.do('clear');
+  await panel.until(reads('fire-panel', 'fire', false));
+  await gas.until(reads('gas-b3-1-502', 'valveClosed', false));
+  expect(await demo.do('stats')).toHaveProperty('lanes');
 });
 
 test('a killed compound is started again on its ports, and the next core finds a living one', async () => {

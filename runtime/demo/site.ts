@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
 import { Barrier } from './barrier.ts';
 import { Lane } from './lane.ts';
+import { LifeSafety } from './life-safety.ts';
 import type { DemoAction, DemoStart, DemoStats } from './messages.ts';
 import { Perimeter } from './perimeter.ts';
 import { Station } from './station.ts';
@@ -30,6 +31,7 @@ export class DemoSite {
   readonly #traffic: Traffic;
   readonly #station: Station;
   readonly #perimeter: Perimeter;
+  readonly #lifeSafety: LifeSafety;
   #detector: SmokeDetector | undefined;
   #cancelSmoke = (): void => {};
 
@@ -37,6 +39,7 @@ export class DemoSite {
     this.#clock = clock;
     this.#station = new Station(clock);
     this.#perimeter = new Perimeter(clock);
+    this.#lifeSafety = new LifeSafety(clock);
     for (const { zone, serial } of LANES) {
       const barrier = new Barrier(clock);
       this.#lanes.set(zone, new Lane(new SimulatedCamera({ serial, clock }), barrier, clock));
@@ -44,6 +47,7 @@ export class DemoSite {
     }
     this.#board(STATION, this.#station.slave);
     this.#board(PERIMETER, this.#perimeter.slave);
+    for (const [device, slave] of Object.entries(this.#lifeSafety.slaves)) this.#board(device, slave);
     this.#traffic = new Traffic({
       clock,
       random,
@@ -98,6 +102,11 @@ export class DemoSite {
         return {};
       case 'stats':
         return { ...this.stats() };
+      default: {
+        const device = this.#lifeSafety.actions[action]?.();
+        if (device === undefined) throw new Error(`Nothing is called ${action}`);
+        return { device };
+      }
     }
   }
 
@@ -118,6 +127,7 @@ export class DemoSite {
     this.#traffic.stop();
     this.#cancelSmoke();
     this.#perimeter.clear();
+    this.#lifeSafety.clear();
     for (const lane of this.#lanes.values()) lane.stop();
     await Promise.all([...this.#boards.values()].map((board) => board.close()));
     await this.#detector?.stop();
@@ -145,6 +155,7 @@ export class DemoSite {
     this.#cancelSmoke();
     this.#perimeter.clear();
     this.#station.quiet();
+    this.#lifeSafety.clear();
     for (const { barrier } of this.#lanes.values()) barrier.release();
     await this.#detector?.smoke(CLEAN_AIR);
   }

@@ -1,6 +1,6 @@
 /** The help of a node: Markdown, the sections of ux.md 11.3, from contract and locale file. */
 import type { TSchema } from 'typebox';
-import type { Scenario } from '../contracts/contract.ts';
+import type { Proof, Scenario } from '../contracts/contract.ts';
 import type { Words } from '../contracts/words.ts';
 import { type FormField, propertyOf } from './editor-form.ts';
 import type { Locale } from './editor-words.ts';
@@ -57,6 +57,9 @@ const fieldsOf = (schema: Said, locale: Locale): string =>
     )
     .join(', ');
 
+const proofOf = (proof: Proof): string =>
+  'equals' in proof ? `\`${proof.point}\` = \`${String(proof.equals)}\`` : `\`${proof.point}\` < ${proof.below}`;
+
 function commandTable(scenario: Scenario, locale: Locale): string[] {
   const { column, none, seconds } = locale.texts.help;
   const rows = Object.entries(scenario.commands)
@@ -66,7 +69,7 @@ function commandTable(scenario: Scenario, locale: Locale): string[] {
       words[locale.words],
       fieldsOf(input as Said, locale) || none,
       fill(seconds, { n: String(deadlineMs / 1000) }),
-      proof ? `\`${proof.point}\` = \`${String(proof.equals)}\`` : none,
+      proof ? proofOf(proof) : none,
     ]);
   return table([column.id, column.meaning, column.input, column.deadline, column.proof], rows);
 }

@@ -446,10 +446,19 @@ describe('the demo compound', () => {
     const inventory = Inventory.open(site.journal, { profiles: loadProfiles(), driverOf });
     await importSite(inventory, demo(), ACTOR);
     expect(inventory.devices().map(({ id, role }) => `${id} ${role}`)).toEqual([
+      'broadcast-garden amplifier',
       'camera-east-in camera',
       'camera-east-out camera',
+      'charging-garage zone',
+      'charging-shed zone',
+      'door-b3-1 door',
+      'ebike-guard-b3-1 guard',
+      'elevator-b3-1 car',
+      'fire-panel panel',
+      'gas-b3-1-502 detector',
       'gate-east-in barrier',
       'gate-east-out barrier',
+      'siren-b3-1 siren',
       'smoke-b3-1-5f detector',
       'station-garden station',
       'zone-east-2 zone',

@@ -1,0 +1,3 @@
+import { registerScenario } from '../scenario-node.ts';
+
+export default (RED) => registerScenario(RED, 'ebike-charging');
