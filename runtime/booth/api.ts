@@ -21,6 +21,8 @@ const BASE = '/api/v1';
 
 export interface CallOptions {
   readonly key?: string;
+  /** A leader's, spent with this call. */
+  readonly approval?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -33,6 +35,7 @@ export async function call<T>(method: string, path: string, body?: unknown, opti
   if (method !== 'GET') headers['x-gatehouse'] = '1';
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (options.key !== undefined) headers['idempotency-key'] = options.key;
+  if (options.approval !== undefined) headers['x-gatehouse-approval'] = options.approval;
   const response = await fetch(BASE + path, {
     method,
     headers,

@@ -2,13 +2,16 @@ import { useSignalEffect } from '@preact/signals';
 import { entry, failure } from './access.ts';
 import { clock } from './clock.ts';
 import { GatesScreen } from './gates/gates.tsx';
-import { incidents } from './incident-area.ts';
+import { announced, incidents } from './incident-area.ts';
 import { wide } from './layout.ts';
 import { ActivityList } from './live/activity.tsx';
+import { alarmPlace, alarmTitle } from './live/alarm-words.ts';
 import { IncidentArea } from './live/incident.tsx';
 import { LiveScreen } from './live/live.tsx';
+import { ShelveDialog } from './live/shelving.tsx';
 import { LoginScreen } from './login/login.tsx';
 import { UnlockDialog } from './login/unlock.tsx';
+import { ApprovalDialog } from './parts/approval.tsx';
 import { Shield } from './parts/dialog.tsx';
 import { route } from './route.ts';
 import { SearchScreen } from './search/search.tsx';
@@ -18,6 +21,7 @@ import { setupNeeded } from './setup/needed.ts';
 import { SetupScreen } from './setup/setup.tsx';
 import { LostBanner } from './shell/banner.tsx';
 import { GateStrip } from './shell/gate-strip.tsx';
+import { Notices } from './shell/notices.tsx';
 import { Rail } from './shell/rail.tsx';
 import { StatusBar } from './shell/status-bar.tsx';
 import { SystemDialog } from './shell/system.tsx';
@@ -70,10 +74,24 @@ function Shell() {
         <Shield of={screen} />
       </div>
       {open ? <IncidentArea /> : <QuietArea />}
+      <Notices />
       <GateStrip />
       <SystemDialog />
+      <ShelveDialog />
+      <ApprovalDialog />
       <UnlockDialog />
+      <Announcer />
     </div>
+  );
+}
+
+/** Says each P1 once, for those who hear the screen. */
+function Announcer() {
+  const alarm = announced.value;
+  return (
+    <p class="hidden" role="alert">
+      {alarm && t('incident.announced', { alarm: alarmTitle(alarm), place: alarmPlace(alarm) })}
+    </p>
   );
 }
 

@@ -50,10 +50,19 @@ export async function giveReason(order: Order, reason: string): Promise<void> {
   }
 }
 
-/** @throws {Refusal} e.g. `alarm.wrong_state`; anything else: no answer. */
-export async function actOnAlarm(alarm: AlarmView, action: string, body: AlarmAction = {}): Promise<void> {
+/**
+ * @param approval of a leader, where the step needs one.
+ * @throws {Refusal} e.g. `alarm.wrong_state`; anything else: no answer.
+ */
+export async function actOnAlarm(
+  alarm: AlarmView,
+  action: string,
+  body: AlarmAction = {},
+  approval?: string,
+): Promise<void> {
   if (!canAct.peek()) return;
-  const view = await call<AlarmView>('POST', `/alarms/${alarm.id}/${action}`, body);
+  const options = approval === undefined ? {} : { approval };
+  const view = await call<AlarmView>('POST', `/alarms/${alarm.id}/${action}`, body, options);
   // The answer may come before the stream: show it at once, the record says the same.
   const book = alarms.peek();
   if (book.open.has(view.id)) alarms.value = { ...book, open: new Map(book.open).set(view.id, view) };

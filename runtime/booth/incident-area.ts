@@ -4,7 +4,16 @@ import type { AlarmView } from '../contracts/api.ts';
 import { wide } from './layout.ts';
 import { route } from './route.ts';
 import { isUnacked } from './state/alarms.ts';
-import { arrived, closed, type Incidents, noIncidents, opened, released, settled } from './state/incidents.ts';
+import {
+  arrived,
+  closed,
+  dismissed,
+  type Incidents,
+  noIncidents,
+  opened,
+  released,
+  settled,
+} from './state/incidents.ts';
 import { alarms } from './store.ts';
 
 export const incidents = signal<Incidents>(noIncidents);
@@ -27,7 +36,11 @@ export function holdIncidents(): () => void {
   };
 }
 
+/** The P1 that came last, for those who hear the screen: each is announced by itself. */
+export const announced = signal<AlarmView | undefined>(undefined);
+
 export function announce(fresh: readonly AlarmView[]): void {
+  announced.value = fresh.findLast((alarm) => alarm.priority === 1) ?? announced.peek();
   incidents.value = arrived(incidents.peek(), fresh, { wide: wide.peek(), busy: inputs > 0 });
 }
 
@@ -42,6 +55,10 @@ export function openIncident(id: string): void {
 
 export function closeIncident(id: string): void {
   incidents.value = closed(incidents.peek(), id, alarms.peek());
+}
+
+export function dismissCard(id: string): void {
+  incidents.value = dismissed(incidents.peek(), id, alarms.peek());
 }
 
 export function settleIncidents(): void {

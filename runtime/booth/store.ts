@@ -9,8 +9,10 @@ import { type AlarmBook, alarmCounts, alarmsFrom, foldAlarms, isAfter, noAlarms,
 import type { Link } from './state/connection.ts';
 import { changesInventory, type DeviceBook, deviceCounts, devicesFrom, foldDevices } from './state/devices.ts';
 import { type Figures, foldFigures, isYesterday, merged, noFigures } from './state/figures.ts';
+import { type Flood, foldFlood } from './state/flood.ts';
 import { foldLanes, type LaneBook, laneViews } from './state/lanes.ts';
 import { foldOrders, type Order } from './state/orders.ts';
+import { foldPictures, type PictureBook } from './state/pictures.ts';
 import { dateIn, midnightIn } from './words/time.ts';
 
 export const session = signal<Session | undefined>(undefined);
@@ -26,6 +28,10 @@ export const activity = signal<readonly JournalRecord[]>([]);
 export const alarmTrail = signal<readonly JournalRecord[]>([]);
 /** Who works here, for names instead of log-in names. */
 export const people = signal<readonly Person[]>([]);
+/** The newest picture of each camera. */
+export const pictures = signal<PictureBook>(new Map());
+/** Alarms come in floods: the list is grouped and P3 is silent. */
+export const flood = signal<Flood | undefined>(undefined);
 export const link = signal<Link | undefined>(undefined);
 
 export const counts = computed(() => alarmCounts(alarms.value));
@@ -49,6 +55,14 @@ export interface Person {
 
 export const zoneName = (id: string): string => zones.value.find((zone) => zone.id === id)?.name ?? id;
 export const deviceName = (id: string): string => devices.value.get(id)?.name ?? id;
+
+/** Cameras that show what the alarm is about, best first: its own, those of its device, those of its zone. */
+export function camerasOf(alarm: Pick<AlarmView, 'cameras' | 'device' | 'zone'>): readonly string[] {
+  const own = alarm.cameras ?? devices.value.get(alarm.device)?.cameras ?? [];
+  if (own.length > 0) return own;
+  const near = [...devices.value.values()].filter((device) => device.role === 'camera' && device.zone === alarm.zone);
+  return near.map((device) => device.id);
+}
 
 /** The last position folded: where the stream goes on. */
 let position: Position = noAlarms.position;
@@ -96,6 +110,7 @@ export async function loadSnapshot(): Promise<void> {
     alarms.value = alarmsFrom(open.items, open.position);
     lanes.value = foldLanes(new Map(), past, zoneOf);
     activity.value = foldActivity([], past);
+    pictures.value = foldPictures(new Map(), past);
     figures.value = noFigures(dayOf(gatewayNow()));
     alarmTrail.value = [];
     position = start;
@@ -146,6 +161,8 @@ export function applyRecords(records: readonly JournalRecord[]): readonly AlarmV
     orders.value = foldOrders(orders.peek(), news);
     figures.value = foldFigures(figures.peek(), news, dayOf);
     activity.value = foldActivity(activity.peek(), news);
+    pictures.value = foldPictures(pictures.peek(), news);
+    flood.value = foldFlood(flood.peek(), news);
     const trail = news.filter((record) => record.kind === 'alarm');
     if (trail.length > 0) alarmTrail.value = [...alarmTrail.peek(), ...trail].slice(-TRAIL_KEPT);
   });

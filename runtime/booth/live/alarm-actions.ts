@@ -1,15 +1,14 @@
 import { computed, signal } from '@preact/signals';
 import type { AlarmView } from '../../contracts/api.ts';
+import { leads } from '../parts/approval.tsx';
 import { play } from '../sound.ts';
 import { session } from '../store.ts';
 import { failureWords } from '../words/refusals.ts';
 import { t } from '../words/words.ts';
 
 const handlers = ['guard', 'shift-leader', 'admin'];
-const leaders = ['shift-leader', 'admin'];
 
 export const mayHandle = computed(() => handlers.includes(session.value?.role ?? ''));
-const leads = computed(() => leaders.includes(session.value?.role ?? ''));
 
 /** Why the last action on an alarm did not work, by alarm. */
 export const alarmTrouble = signal<{ readonly alarm: string; readonly text: string } | undefined>(undefined);
@@ -23,11 +22,17 @@ export function report(alarm: string, acting: Promise<void>): void {
   });
 }
 
-/** Minutes an alarm may be shelved by this person (ux.md 5); empty: not at all. */
+/** Minutes an alarm may be shelved (ux.md 5); empty: not at all. */
 export function shelveMinutes(alarm: AlarmView): readonly number[] {
   if (alarm.priority === 1) return [];
-  if (alarm.priority === 2) return leads.value ? [10, 30] : [];
-  return [30, 60, 240, 480];
+  return alarm.priority === 2 ? [10, 20, 30] : [30, 60, 240, 480];
+}
+
+/** Steps for which the captain's PIN is asked, whoever is logged in (ux.md 7, last column). */
+export function needsApproval(alarm: AlarmView, step: AlarmStep): boolean {
+  if (step === 'shelve') return alarm.priority === 2 && alarm.process !== 'SHELVED';
+  if (step === 'reset') return !leads(session.value?.role);
+  return step === 'clear-false';
 }
 
 /** Why an action is not offered now; undefined: it is. */
@@ -43,18 +48,26 @@ export function whyNotNow(alarm: AlarmView, action: AlarmStep): string | undefin
       return alarm.handling === 'waiting' ? t('alarm.why.ack_first') : undefined;
     case 'reset':
       if (!alarm.latching) return t('alarm.why.no_latch');
-      if (!leads.value) return t('alarm.why.leader');
       if (alarm.returnedAt === undefined) return t('alarm.why.holds');
       if (alarm.process === 'NORMAL') return t('alarm.why.reset');
       return alarm.process === 'ACTIVE_ACK' ? undefined : t('alarm.why.ack_first');
+    case 'clear-false':
+      if (!isFire(alarm)) return t('alarm.why.not_fire');
+      return alarm.handling === 'waiting' ? t('alarm.why.ack_first') : undefined;
     case 'shelve':
       if (alarm.priority === 1) return t('alarm.why.p1');
-      return shelveMinutes(alarm).length === 0 ? t('alarm.why.leader') : undefined;
+      return alarm.process === 'SUPPRESSED' || alarm.process === 'OUT_OF_SERVICE' ? t('alarm.why.aside') : undefined;
   }
 }
 
-export const alarmSteps = ['ack', 'dispatch', 'arrive', 'resolve', 'reset', 'shelve'] as const;
+export const alarmSteps = ['ack', 'dispatch', 'arrive', 'resolve', 'reset', 'shelve', 'clear-false'] as const;
 export type AlarmStep = (typeof alarmSteps)[number];
+/** What the buttons of one alarm are: clearing as false is for fire only, resetting for what latches. */
+export const stepsOf = (alarm: AlarmView): readonly AlarmStep[] =>
+  alarmSteps.filter((step) => (step === 'clear-false' ? isFire(alarm) : step !== 'shelve' || !isFire(alarm)));
+
+/** A false fire alarm is cleared with reason, second tap and the captain's PIN (SX 7.2.7.3). */
+const isFire = (alarm: AlarmView): boolean => alarm.latching && alarm.priority === 1;
 
 /** The step that comes next: drawn solid, so that nobody has to look for it. */
 export function nextStep(alarm: AlarmView): AlarmStep | undefined {

@@ -1,27 +1,22 @@
-import type { AlarmView } from '../../contracts/api.ts';
-import { guarded } from '../access.ts';
-import { actOnAlarm } from '../commands.ts';
-import { openIncident } from '../incident-area.ts';
-import { Age, Left, Time } from '../parts/age.tsx';
-import { Shield } from '../parts/dialog.tsx';
-import { PriorityMark, priorityWord } from '../parts/priority.tsx';
+import { useState } from 'preact/hooks';
+import { Time } from '../parts/age.tsx';
+import { priorityWord } from '../parts/priority.tsx';
 import { Tap } from '../parts/tap.tsx';
-import { type AlarmFilter, alarmKindOf, alarmRows, isUnacked } from '../state/alarms.ts';
-import { alarms, canAct, deviceName, session, zoneName } from '../store.ts';
-import { actorWords } from '../words/actors.ts';
+import { type AlarmFilter, alarmRows, asideCounts, asides, isUndisposed } from '../state/alarms.ts';
+import { grouped, isGroup, type Row } from '../state/flood.ts';
+import { alarms, flood, session } from '../store.ts';
 import { remembered } from '../words/memory.ts';
-import { type Key, say, t } from '../words/words.ts';
+import { t } from '../words/words.ts';
 import { ActivityList } from './activity.tsx';
-import { mayHandle, report } from './alarm-actions.ts';
+import { AlarmRow, GroupRow } from './alarm-row.tsx';
 import { alarmFilter } from './filter.ts';
 
-const filters: readonly AlarmFilter[] = ['all', 'security', 'device', 'mine', 'aside'];
+const filters = ['all', 'security', 'device', 'mine'] as const satisfies readonly AlarmFilter[];
 
 export function AlarmList() {
   const me = session.value?.name ?? '';
-  const rows = alarmRows(alarms.value, alarmFilter.value, me);
-  const aside = alarmRows(alarms.value, 'aside', me).length;
   const filter = alarmFilter.value;
+  const rows = alarmRows(alarms.value, filter, me);
   return (
     <section class="alarms" aria-labelledby="alarms-title">
       <header class="alarms-head">
@@ -30,10 +25,7 @@ export function AlarmList() {
         </h2>
         <fieldset class="filters" aria-label={t('live.filter.label')}>
           {filters.map((name) => (
-            <Tap key={name} pressed={filter === name} class="filter" onTap={() => (alarmFilter.value = name)}>
-              {t(`live.filter.${name}` as Key)}
-              {name === 'aside' && aside > 0 && <span class="digits"> {aside}</span>}
-            </Tap>
+            <Filter key={name} name={name} />
           ))}
           {typeof filter === 'number' && (
             <Tap pressed class="filter" onTap={() => (alarmFilter.value = 'all')}>
@@ -41,71 +33,66 @@ export function AlarmList() {
             </Tap>
           )}
         </fieldset>
+        <Counts />
       </header>
-      {rows.length === 0 ? (
-        <Empty />
-      ) : (
-        <ul class="alarm-rows" aria-live="polite" aria-relevant="additions">
-          {rows.map((alarm, index) => (
-            <AlarmRow key={alarm.id} alarm={alarm} index={index} />
-          ))}
-        </ul>
+      {flood.value && (
+        <p class="flood" role="status">
+          <strong>{t('live.flood.title')}</strong> {t('live.flood.text')}
+        </p>
       )}
+      {rows.length === 0 ? <Empty /> : <Rows rows={flood.value ? grouped(rows) : rows} />}
     </section>
   );
 }
 
-function AlarmRow({ alarm, index }: { alarm: AlarmView; index: number }) {
-  const unacked = isUnacked(alarm);
+function Filter({ name, count }: { name: (typeof filters)[number] | Counted; count?: number }) {
+  const pressed = alarmFilter.value === name;
   return (
-    <li class={`alarm alarm-p${alarm.priority} ${unacked ? 'unacked' : ''}`}>
-      <PriorityMark priority={alarm.priority} flash={unacked} />
-      <div class="alarm-words">
-        <p class="alarm-title">
-          {alarmTitle(alarm)}
-          <Tags alarm={alarm} />
-        </p>
-        <p class="second">{alarmPlace(alarm)}</p>
-      </div>
-      <div class="alarm-state">
-        <p class="alarm-age">
-          <Age since={alarm.raisedAt} />
-        </p>
-        <p class={unacked ? 'alarm-waiting' : 'second'}>{stateWords(alarm)}</p>
-      </div>
-      <div class="alarm-taps">
-        {unacked && (
-          <Tap
-            kind="main"
-            look="solid"
-            disabled={!canAct.value || !mayHandle.value}
-            onTap={() => guarded(() => report(alarm.id, actOnAlarm(alarm, 'ack')))}
-            of={`${alarmTitle(alarm)} ${alarmPlace(alarm)}`}
-          >
-            {t('alarm.action.ack')}
-          </Tap>
-        )}
-        <Tap kind="main" onTap={() => openIncident(alarm.id)} of={`${alarmTitle(alarm)} ${alarmPlace(alarm)}`}>
-          {t('alarm.action.detail')}
-        </Tap>
-      </div>
-      <Shield of={index} />
-    </li>
+    <Tap
+      pressed={pressed}
+      class={count === 0 && !pressed ? 'filter filter-none' : 'filter'}
+      onTap={() => (alarmFilter.value = pressed ? 'all' : name)}
+    >
+      {t(`live.filter.${name}`)}
+      {count !== undefined && <span class="digits">{count}</span>}
+    </Tap>
   );
 }
 
-function Tags({ alarm }: { alarm: AlarmView }) {
+type Counted = 'undisposed' | (typeof asides)[number];
+
+/** What is not on the list, and what is still to be done: each count is the way to its list. */
+function Counts() {
+  const set = asideCounts(alarms.value);
+  const undisposed = [...alarms.value.open.values()].filter(isUndisposed).length;
   return (
-    <>
-      {alarm.count > 1 && <span class="tag digits">{t('alarm.tag.count', { n: alarm.count })}</span>}
-      {alarms.value.missed.has(alarm.id) && <span class="tag">{t('alarm.tag.missed')}</span>}
-      {alarm.returnedAt !== undefined && <span class="tag">{t('alarm.tag.returned')}</span>}
-      {alarm.process === 'SHELVED' && (
-        <span class="tag">
-          {t('alarm.tag.shelved')} <Left until={alarm.shelvedUntil ?? 0} />
-        </span>
+    <fieldset class="filters" aria-label={t('live.counts.label')}>
+      <Filter name="undisposed" count={undisposed} />
+      {asides.map((aside) => (
+        <Filter key={aside} name={aside} count={set[aside]} />
+      ))}
+    </fieldset>
+  );
+}
+
+function Rows({ rows }: { rows: readonly Row[] }) {
+  const [opened, setOpened] = useState<string | undefined>(undefined);
+  const shown = rows.flatMap((row): Row[] => (isGroup(row) && row.key === opened ? [row, ...row.rows] : [row]));
+  return (
+    <ul class="alarm-rows" aria-live="polite" aria-relevant="additions">
+      {shown.map((row, index) =>
+        isGroup(row) ? (
+          <GroupRow
+            key={row.key}
+            group={row}
+            open={row.key === opened}
+            onTap={() => setOpened(row.key === opened ? undefined : row.key)}
+          />
+        ) : (
+          <AlarmRow key={row.id} alarm={row} index={index} />
+        ),
       )}
-    </>
+    </ul>
   );
 }
 
@@ -127,20 +114,4 @@ function Empty() {
       <ActivityList />
     </div>
   );
-}
-
-export function alarmTitle(alarm: AlarmView): string {
-  const kind = alarmKindOf(alarm);
-  return kind ? say(kind.words) : alarm.kind;
-}
-
-export function alarmPlace(alarm: AlarmView): string {
-  const device = alarm.device === '' ? t('bar.chip.gateway') : deviceName(alarm.device);
-  return alarm.zone === '' ? device : t('common.pair', { a: device, b: zoneName(alarm.zone) });
-}
-
-export function stateWords(alarm: AlarmView): string {
-  if (alarm.handling === 'waiting') return t('alarm.handling.waiting');
-  const who = actorWords(alarm.ackedBy);
-  return t('common.pair', { a: t(`alarm.handling.${alarm.handling}`), b: who });
 }

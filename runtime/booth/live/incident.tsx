@@ -1,27 +1,18 @@
-import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
-import type { AlarmAction, AlarmView } from '../../contracts/api.ts';
-import { guarded } from '../access.ts';
-import { actOnAlarm } from '../commands.ts';
+import type { AlarmView } from '../../contracts/api.ts';
 import { closeIncident, incidents, openIncident } from '../incident-area.ts';
 import { wide } from '../layout.ts';
 import { Age, Time } from '../parts/age.tsx';
-import { Dialog, Shield } from '../parts/dialog.tsx';
+import { HandlingSteps, ProcessIcon } from '../parts/alarm-state.tsx';
+import { Shield } from '../parts/dialog.tsx';
 import { PriorityMark } from '../parts/priority.tsx';
+import { Snapshot } from '../parts/snapshot.tsx';
 import { Tap } from '../parts/tap.tsx';
 import { alarmKindOf, isUnacked } from '../state/alarms.ts';
-import { alarms, canAct, lost, people } from '../store.ts';
+import { alarms, camerasOf } from '../store.ts';
 import { say, t } from '../words/words.ts';
-import {
-  type AlarmStep,
-  alarmSteps,
-  alarmTrouble,
-  nextStep,
-  report,
-  shelveMinutes,
-  whyNotNow,
-} from './alarm-actions.ts';
-import { alarmPlace, alarmTitle, stateWords } from './alarm-list.tsx';
+import { Escalation } from './alarm-row.tsx';
+import { alarmPlace, alarmTitle, handlingWords, processWords } from './alarm-words.ts';
+import { Actions } from './incident-actions.tsx';
 import { lastView, Timeline } from './timeline.tsx';
 
 /** The incident area: what happened, what to do, and the buttons to do it. */
@@ -35,6 +26,7 @@ export function IncidentArea() {
     <Area class="incident" aria-label={t('incident.label')}>
       {tabs.length > 1 && (
         <fieldset class="incident-tabs" aria-label={t('incident.tabs', { n: tabs.length })}>
+          <span class="incident-count digits">{t('incident.tabs', { n: tabs.length })}</span>
           {tabs.map((id) => (
             <Tab key={id} id={id} active={id === active} />
           ))}
@@ -87,9 +79,14 @@ function Incident({ alarm }: { alarm: AlarmView }) {
       <div class="incident-body">
         <div class="incident-what">
           <p class="incident-state">
-            <strong>{stateWords(alarm)}</strong>
-            <span class="second">{processWords(alarm)}</span>
+            <strong>{handlingWords(alarm)}</strong>
+            {!unacked && <HandlingSteps alarm={alarm} />}
+            <span class="second alarm-process">
+              <ProcessIcon alarm={alarm} />
+              {processWords(alarm)}
+            </span>
           </p>
+          <Escalation alarm={alarm} />
           {kind && (
             <>
               <p class="hint">
@@ -104,139 +101,12 @@ function Incident({ alarm }: { alarm: AlarmView }) {
             </>
           )}
         </div>
-        <Timeline alarm={alarm} Part={Part} />
+        <div class="incident-seen">
+          <Snapshot cameras={camerasOf(alarm)} />
+          <Timeline alarm={alarm} Part={Part} />
+        </div>
       </div>
       <Actions alarm={alarm} />
     </>
   );
 }
-
-function processWords(alarm: AlarmView): string {
-  if (alarm.process === 'SHELVED') return t('alarm.tag.shelved');
-  if (alarm.returnedAt !== undefined)
-    return t(alarm.latching && alarm.process !== 'NORMAL' ? 'alarm.process.latched' : 'alarm.tag.returned');
-  return t('alarm.process.active');
-}
-
-function Actions({ alarm }: { alarm: AlarmView }) {
-  const [asked, setAsked] = useState<AlarmStep | undefined>(undefined);
-  const next = nextStep(alarm);
-  const act = (action: string, body?: AlarmAction) =>
-    guarded(() => {
-      setAsked(undefined);
-      report(alarm.id, actOnAlarm(alarm, action, body));
-    });
-  const tap = (step: AlarmStep) => {
-    if (step === 'shelve' && alarm.process === 'SHELVED') act('unshelve');
-    else if (step === 'dispatch' || step === 'resolve' || step === 'shelve') setAsked(step);
-    else act(step);
-  };
-  const trouble = alarmTrouble.value;
-  return (
-    <footer class="incident-foot">
-      <p class="trouble" role="alert">
-        {trouble?.alarm === alarm.id ? trouble.text : ''}
-      </p>
-      <div class="incident-actions">
-        {alarmSteps.map((step) => (
-          <Tap
-            key={step}
-            kind="main"
-            look={step === next ? 'solid' : 'line'}
-            why={lost.value ? t('gates.why.lost') : canAct.value ? whyNotNow(alarm, step) : t('gates.why.starting')}
-            onTap={() => tap(step)}
-          >
-            {t(step === 'shelve' && alarm.process === 'SHELVED' ? 'alarm.action.unshelve' : `alarm.action.${step}`)}
-          </Tap>
-        ))}
-      </div>
-      {asked === 'dispatch' && (
-        <DispatchDialog onClose={() => setAsked(undefined)} onPick={(to) => act('dispatch', { to })} />
-      )}
-      {asked === 'resolve' && (
-        <ResolveDialog alarm={alarm} onClose={() => setAsked(undefined)} onPick={(body) => act('resolve', body)} />
-      )}
-      {asked === 'shelve' && (
-        <ShelveDialog alarm={alarm} onClose={() => setAsked(undefined)} onPick={(body) => act('shelve', body)} />
-      )}
-    </footer>
-  );
-}
-
-function DispatchDialog({ onClose, onPick }: { onClose: () => void; onPick: (to: string) => void }) {
-  return (
-    <Dialog title={t('incident.dispatch.title')} onClose={onClose}>
-      <Choices>
-        {people.value.map((person) => (
-          <Tap key={person.name} kind="main" onTap={() => onPick(person.displayName)}>
-            {person.displayName}
-          </Tap>
-        ))}
-        <Tap kind="main" onTap={() => onPick(t('incident.dispatch.patrol'))}>
-          {t('incident.dispatch.patrol')}
-        </Tap>
-        <Tap kind="main" onTap={() => onPick(t('incident.dispatch.repair'))}>
-          {t('incident.dispatch.repair')}
-        </Tap>
-      </Choices>
-    </Dialog>
-  );
-}
-
-const dispositions = ['real', 'false', 'test', 'fault'] as const;
-
-function ResolveDialog(props: { alarm: AlarmView; onClose: () => void; onPick: (body: AlarmAction) => void }) {
-  const [note, setNote] = useState('');
-  return (
-    <Dialog title={t('incident.resolve.title', { alarm: alarmTitle(props.alarm) })} onClose={props.onClose}>
-      <label class="field">
-        {t('incident.resolve.note')}
-        <input value={note} maxLength={256} onInput={(event) => setNote(event.currentTarget.value)} />
-      </label>
-      <Choices>
-        {dispositions.map((disposition) => (
-          <Tap
-            key={disposition}
-            kind="main"
-            onTap={() => props.onPick({ disposition, ...(note.trim() === '' ? {} : { note: note.trim() }) })}
-          >
-            {t(`alarm.disposition.${disposition}`)}
-          </Tap>
-        ))}
-      </Choices>
-    </Dialog>
-  );
-}
-
-const shelveReasons = ['repair', 'known', 'weather'] as const;
-
-function ShelveDialog(props: { alarm: AlarmView; onClose: () => void; onPick: (body: AlarmAction) => void }) {
-  const [reason, setReason] = useState<(typeof shelveReasons)[number] | undefined>(undefined);
-  return (
-    <Dialog title={t('incident.shelve.title', { alarm: alarmTitle(props.alarm) })} onClose={props.onClose}>
-      <p>{t('incident.shelve.reason')}</p>
-      <Choices>
-        {shelveReasons.map((name) => (
-          <Tap key={name} pressed={reason === name} onTap={() => setReason(name)}>
-            {t(`incident.shelve.${name}`)}
-          </Tap>
-        ))}
-      </Choices>
-      <p>{t('incident.shelve.minutes')}</p>
-      <Choices>
-        {shelveMinutes(props.alarm).map((minutes) => (
-          <Tap
-            key={minutes}
-            kind="main"
-            disabled={reason === undefined}
-            onTap={() => props.onPick({ minutes, note: t(`incident.shelve.${reason ?? 'known'}`) })}
-          >
-            {t('gates.hold.minutes', { n: minutes })}
-          </Tap>
-        ))}
-      </Choices>
-    </Dialog>
-  );
-}
-
-const Choices = ({ children }: { children: ComponentChildren }) => <div class="choices">{children}</div>;

@@ -7,11 +7,12 @@ const shapes: Record<number, string> = {
   4: 'M16 1.8a14.2 14.2 0 1 1 0 28.4 14.2 14.2 0 0 1 0-28.4Z',
 };
 
-/** Shape and number of a priority: colour is never alone. */
-export function PriorityMark({ priority, flash = false }: { priority: number; flash?: boolean }) {
+/** Shape and number of a priority: colour is never alone. `gone`: its condition is over, so it is an outline. */
+export function PriorityMark(props: { priority: number; flash?: boolean; gone?: boolean }) {
+  const { priority, flash = false, gone = false } = props;
   return (
     <svg
-      class={`mark mark-${priority} ${flash ? `flash flash-${priority}` : ''}`}
+      class={`mark mark-${priority} ${gone ? 'gone' : ''} ${flash ? `flash flash-${priority}` : ''}`}
       viewBox="0 0 32 32"
       role="img"
       aria-label={priorityWord(priority)}

@@ -8,6 +8,8 @@ export interface TapProps {
   readonly disabled?: boolean;
   /** Why it cannot be tapped now: shown on the button, which is then disabled. */
   readonly why?: string | undefined;
+  /** What else the tap will ask for: shown on the button, which works. */
+  readonly note?: string | undefined;
   readonly pressed?: boolean;
   /** The name of a tap that shows only a picture. */
   readonly label?: string;
@@ -20,7 +22,7 @@ export interface TapProps {
 
 /** The one button of the booth. */
 export function Tap(props: TapProps) {
-  const { kind = 'plain', look = 'line', why, pressed, label } = props;
+  const { kind = 'plain', look = 'line', why, note, pressed, label } = props;
   return (
     <button
       type={props.type ?? 'button'}
@@ -32,7 +34,7 @@ export function Tap(props: TapProps) {
     >
       <span class="tap-word">{props.children}</span>
       {props.of !== undefined && <span class="hidden"> {props.of}</span>}
-      {why !== undefined && <span class="tap-why">{why}</span>}
+      {(why ?? note) !== undefined && <span class="tap-why">{why ?? note}</span>}
     </button>
   );
 }

@@ -1,5 +1,15 @@
 import { expect, test } from 'vitest';
-import { alarmCounts, alarmRows, alarmsFrom, foldAlarms, noAlarms, risen } from './alarms.ts';
+import {
+  alarmCounts,
+  alarmRows,
+  alarmsFrom,
+  asideCounts,
+  foldAlarms,
+  isUndisposed,
+  noAlarms,
+  processOf,
+  risen,
+} from './alarms.ts';
 import { alarm, alarmRecord, record } from './fixture.ts';
 
 test('an alarm raised on the stream is on the list, a closed one leaves it', () => {
@@ -71,6 +81,8 @@ test('filters: security, equipment, mine, set aside, one priority', () => {
       alarm({ id: 'fault', kind: 'barrierFault', priority: 2, ackedBy: 'user:wang', process: 'ACTIVE_ACK' }),
       alarm({ id: 'uplink', scenario: 'gateway', kind: 'uplinkOffline', priority: 3 }),
       alarm({ id: 'shelved', process: 'SHELVED', priority: 3 }),
+      alarm({ id: 'child', process: 'SUPPRESSED', priority: 3 }),
+      alarm({ id: 'off', process: 'OUT_OF_SERVICE', priority: 2 }),
     ],
     '1:0',
   );
@@ -78,7 +90,10 @@ test('filters: security, equipment, mine, set aside, one priority', () => {
   expect(ids('security')).toEqual(['intrusion']);
   expect(ids('device')).toEqual(['offline', 'fault', 'uplink']);
   expect(ids('mine')).toEqual(['fault']);
-  expect(ids('aside')).toEqual(['shelved']);
+  expect(ids('shelved')).toEqual(['shelved']);
+  expect(ids('suppressed')).toEqual(['child']);
+  expect(ids('out-of-service')).toEqual(['off']);
+  expect(asideCounts(book)).toEqual({ shelved: 1, suppressed: 1, 'out-of-service': 1 });
   expect(ids(3)).toEqual(['uplink']);
 });
 
@@ -97,4 +112,21 @@ test('counts leave out what is set aside and know what still waits', () => {
     { count: 0, unacked: false },
     { count: 0, unacked: false },
   ]);
+});
+
+test('P1 and P2 need a disposition before the shift ends, once they are answered; P3 does not', () => {
+  const answered = { process: 'ACTIVE_ACK', handling: 'acked' } as const;
+  expect(isUndisposed(alarm(answered))).toBe(true);
+  expect(isUndisposed(alarm({ ...answered, priority: 2 }))).toBe(true);
+  expect(isUndisposed(alarm({ ...answered, priority: 3 }))).toBe(false);
+  expect(isUndisposed(alarm({ ...answered, disposition: 'false' }))).toBe(false);
+  expect(isUndisposed(alarm())).toBe(false);
+});
+
+test('the state of the condition is told apart: still there, gone, gone and latched, set aside', () => {
+  expect(processOf(alarm())).toBe('active');
+  expect(processOf(alarm({ process: 'RTN_UNACK', returnedAt: 5 }))).toBe('returned');
+  expect(processOf(alarm({ process: 'ACTIVE_ACK', returnedAt: 5, latching: true }))).toBe('latched');
+  expect(processOf(alarm({ process: 'NORMAL', handling: 'resolved', returnedAt: 5, latching: true }))).toBe('returned');
+  expect(processOf(alarm({ process: 'SUPPRESSED' }))).toBe('suppressed');
 });

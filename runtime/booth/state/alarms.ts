@@ -16,7 +16,11 @@ export interface Gap {
   readonly to: number;
 }
 
-export type AlarmFilter = 'all' | 'security' | 'device' | 'mine' | 'aside' | 1 | 2 | 3 | 4;
+/** Lists of what is set aside, and why it is. */
+export const asides = ['shelved', 'suppressed', 'out-of-service'] as const;
+export type Aside = (typeof asides)[number];
+
+export type AlarmFilter = 'all' | 'security' | 'device' | 'mine' | 'undisposed' | Aside | 1 | 2 | 3 | 4;
 
 export const noAlarms: AlarmBook = { open: new Map(), missed: new Set(), position: { epoch: 0, seq: 0 } };
 
@@ -70,8 +74,33 @@ export const isUnacked = (alarm: AlarmView): boolean =>
   alarm.process === 'ACTIVE_UNACK' || alarm.process === 'RTN_UNACK';
 
 /** Shelved, suppressed or out of service: out of the list, one tap away. */
-export const isAside = (alarm: AlarmView): boolean =>
-  alarm.process === 'SHELVED' || alarm.process === 'SUPPRESSED' || alarm.process === 'OUT_OF_SERVICE';
+export const isAside = (alarm: AlarmView): boolean => asideOf(alarm) !== undefined;
+
+const asideOf = (alarm: AlarmView): Aside | undefined =>
+  asides.find((aside) => aside === alarm.process.toLowerCase().replaceAll('_', '-'));
+
+/** How many are set aside, by why. */
+export function asideCounts(book: AlarmBook): Readonly<Record<Aside, number>> {
+  const counts = { shelved: 0, suppressed: 0, 'out-of-service': 0 };
+  for (const alarm of book.open.values()) {
+    const aside = asideOf(alarm);
+    if (aside) counts[aside] += 1;
+  }
+  return counts;
+}
+
+/** P1 and P2 answered and not yet disposed of: to be done before the shift ends (ux.md 5). */
+export const isUndisposed = (alarm: AlarmView): boolean =>
+  alarm.priority <= 2 && alarm.disposition === undefined && !isUnacked(alarm) && !isAside(alarm);
+
+/** What the condition does now, as people see it. */
+export type ProcessWord = 'active' | 'returned' | 'latched' | Aside;
+export const processOf = (alarm: AlarmView): ProcessWord => {
+  const aside = asideOf(alarm);
+  if (aside) return aside;
+  if (alarm.returnedAt === undefined) return alarm.process === 'NORMAL' ? 'returned' : 'active';
+  return alarm.latching && alarm.process !== 'NORMAL' ? 'latched' : 'returned';
+};
 
 /** Alarms about equipment rather than people: what the 设备 filter shows. */
 export const isAboutDevice = (alarm: AlarmView): boolean =>
@@ -86,12 +115,13 @@ const inListOrder = (a: AlarmView, b: AlarmView): number =>
   a.priority - b.priority || Number(isUnacked(b)) - Number(isUnacked(a)) || b.raisedAt - a.raisedAt;
 
 function passes(alarm: AlarmView, filter: AlarmFilter, me: string): boolean {
-  if (filter === 'aside') return isAside(alarm);
-  if (isAside(alarm)) return false;
+  const aside = asideOf(alarm);
+  if (aside !== undefined) return filter === aside;
+  if (filter === 'undisposed') return isUndisposed(alarm);
   if (typeof filter === 'number') return alarm.priority === filter;
   if (filter === 'security') return !isAboutDevice(alarm);
   if (filter === 'device') return isAboutDevice(alarm);
-  return filter === 'all' || alarm.ackedBy === me || alarm.ackedBy === `user:${me}`;
+  return filter === 'all' || (filter === 'mine' && (alarm.ackedBy === me || alarm.ackedBy === `user:${me}`));
 }
 
 /** How many rows each priority has, P1 to P4, and whether one of them waits for an answer. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { alarmsFrom } from './alarms.ts';
 import { alarm } from './fixture.ts';
-import { arrived, closed, noIncidents, opened, released, settled } from './incidents.ts';
+import { arrived, closed, dismissed, noIncidents, opened, released, settled } from './incidents.ts';
 
 const panel = { wide: false, busy: false };
 const wide = { wide: true, busy: false };
@@ -16,10 +16,11 @@ test('P1 opens the area by itself; further ones queue behind what is worked on',
   expect(second).toMatchObject({ active: 'a', tabs: ['a', 'b', 'c'] });
 });
 
-test('P2 takes the area only if it is free and beside the list; P3 never', () => {
+test('P2 takes the area only if it is free and beside the list, else it is a card; P3 never', () => {
   expect(arrived(noIncidents, [p2], wide).active).toBe('p2');
   expect(arrived(noIncidents, [p2], panel).active).toBeUndefined();
-  expect(arrived(opened(noIncidents, 'x'), [p2], wide).tabs).toEqual(['x']);
+  expect(arrived(opened(noIncidents, 'x'), [p2], wide)).toMatchObject({ tabs: ['x'], cards: ['p2'] });
+  expect(arrived(noIncidents, [p2], panel).cards).toEqual(['p2']);
   expect(arrived(noIncidents, [alarm({ priority: 3 })], wide)).toBe(noIncidents);
 });
 
@@ -54,4 +55,12 @@ test('the next queued one follows the answered one', () => {
   const two = arrived(noIncidents, [p1('a'), p1('b')], panel);
   const next = settled(two, book(alarm({ id: 'a', process: 'ACTIVE_ACK' }), p1('b')), false);
   expect(next).toMatchObject({ active: 'b', tabs: ['b'], popped: true });
+});
+
+test('a card goes when its alarm is answered or opened; put away without an answer it leaves a tag', () => {
+  const card = arrived(noIncidents, [p2], panel);
+  expect(opened(card, 'p2').cards).toEqual([]);
+  expect(settled(card, book({ ...p2, process: 'ACTIVE_ACK' }), false).cards).toEqual([]);
+  expect(dismissed(card, 'p2', book(p2))).toMatchObject({ cards: [], tagged: ['p2'] });
+  expect(dismissed(card, 'p2', book({ ...p2, process: 'ACTIVE_ACK' }))).toMatchObject({ cards: [], tagged: [] });
 });

@@ -8,26 +8,29 @@ export interface Incidents {
   readonly active?: string;
   /** The area came up by itself: it goes away by itself once the alarm is answered. */
   readonly popped: boolean;
+  /** Unanswered P2 where the area would cover the screen: a card each, newest last, one shown at a time. */
+  readonly cards: readonly string[];
   /** Unanswered alarms the guard closed: a red tag at the edge. */
   readonly tagged: readonly string[];
   /** Came while an input was open: they come up when it is closed. */
   readonly deferred: readonly string[];
 }
 
-export const noIncidents: Incidents = { tabs: [], popped: false, tagged: [], deferred: [] };
+export const noIncidents: Incidents = { tabs: [], popped: false, cards: [], tagged: [], deferred: [] };
 
 /** The guard opens one: it takes the area and stays until closed. */
 export const opened = (incidents: Incidents, id: string): Incidents => ({
   tabs: incidents.tabs.includes(id) ? incidents.tabs : [...incidents.tabs, id],
   active: id,
   popped: false,
+  cards: incidents.cards.filter((card) => card !== id),
   tagged: incidents.tagged.filter((tag) => tag !== id),
   deferred: incidents.deferred.filter((tag) => tag !== id),
 });
 
 /**
  * New alarms arrive. P1 opens the area, or queues as a tab behind what the guard is working on; P2 takes it only if it
- * is free and lies beside the list (`wide`).
+ * is free and lies beside the list (`wide`), else it is a card that covers nothing.
  * @param busy An input, confirm box or PIN pad is open: nothing may cover it.
  */
 export function arrived(
@@ -43,6 +46,8 @@ export function arrived(
     else if (alarm.priority === 1) next = { ...joined(next, alarm.id), popped: free ? true : next.popped };
     else if (alarm.priority === 2 && free && view.wide && !view.busy)
       next = { ...joined(next, alarm.id), popped: true };
+    else if (alarm.priority === 2)
+      next = { ...next, cards: [...next.cards.filter((card) => card !== alarm.id), alarm.id] };
   }
   return next;
 }
@@ -70,16 +75,26 @@ export function closed(incidents: Incidents, id: string, book: AlarmBook): Incid
   return alarm && isUnacked(alarm) ? { ...next, tagged: [...next.tagged, id] } : next;
 }
 
+/** The guard puts a card away: it leaves a tag like any other unanswered alarm. */
+export function dismissed(incidents: Incidents, id: string, book: AlarmBook): Incidents {
+  const alarm = book.open.get(id);
+  const cards = incidents.cards.filter((card) => card !== id);
+  return { ...incidents, cards, ...(alarm && isUnacked(alarm) ? { tagged: [...incidents.tagged, id] } : {}) };
+}
+
 /**
  * Alarms have changed: tags of answered ones go; an area that came up by itself goes once its alarm is answered,
  * unless it has a place of its own beside the list (`permanent`).
  */
 export function settled(incidents: Incidents, book: AlarmBook, permanent: boolean): Incidents {
-  const tagged = incidents.tagged.filter((id) => {
+  const waits = (id: string) => {
     const alarm = book.open.get(id);
     return alarm !== undefined && isUnacked(alarm) && !isAside(alarm);
-  });
-  let next = tagged.length === incidents.tagged.length ? incidents : { ...incidents, tagged };
+  };
+  const tagged = incidents.tagged.filter(waits);
+  const cards = incidents.cards.filter(waits);
+  const same = tagged.length === incidents.tagged.length && cards.length === incidents.cards.length;
+  let next = same ? incidents : { ...incidents, tagged, cards };
   if (next.popped && next.active !== undefined && !permanent) {
     const alarm = book.open.get(next.active);
     if (!alarm || !isUnacked(alarm)) next = { ...removed(next, next.active), popped: next.tabs.length > 1 };

@@ -8,11 +8,11 @@ const book = (...alarms: ReturnType<typeof alarm>[]) => alarmsFrom(alarms, '1:0'
 const empty = book();
 
 /** When each sound is played, stepping 250 ms from 0 to `until`. */
-function played(alarms: AlarmBook, until: number, start = soundingFrom(empty), from = 0): [number, string][] {
+function played(alarms: AlarmBook, until: number, start = soundingFrom(empty), flood = false): [number, string][] {
   let sounding = start;
   const out: [number, string][] = [];
-  for (let mono = from; mono <= until; mono += 250) {
-    const step = soundDue(sounding, alarms, mono);
+  for (let mono = 0; mono <= until; mono += 250) {
+    const step = soundDue(sounding, alarms, mono, flood);
     sounding = step.sounding;
     if (step.play) out.push([mono, step.play]);
   }
@@ -38,6 +38,12 @@ test('P3 once, P4 never; what was there at log-in is not news', () => {
   const p3 = book(alarm({ id: 'x', priority: 3 }), alarm({ id: 'y', priority: 4 }));
   expect(played(p3, 60_000)).toEqual([[0, 'p3']]);
   expect(played(p3, 60_000, soundingFrom(p3))).toEqual([]);
+});
+
+test('in a flood P3 is silent, and each of three P1 at once is announced by itself', () => {
+  expect(played(book(alarm({ priority: 3 })), 10_000, soundingFrom(empty), true)).toEqual([]);
+  const three = book(alarm({ id: 'a' }), alarm({ id: 'b' }), alarm({ id: 'c' }));
+  expect(played(three, 9000, soundingFrom(empty), true).map(([at]) => at)).toEqual([0, 1500, 3000, 8000]);
 });
 
 test('silence lasts a minute for what sounds now; a new P1 breaks it', () => {

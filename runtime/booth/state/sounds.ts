@@ -15,6 +15,8 @@ export interface Sounding {
 export type AlarmSound = 'p1' | 'p2' | 'p3';
 
 const P1_EVERY_MS = 5000;
+/** The pattern of a P1 takes about so long: the next new one is not played into it. */
+const P1_LASTS_MS = 1500;
 const P2_EVERY_MS = 15_000;
 const P2_AT_MOST_MS = 600_000;
 export const SILENCE_MS = 60_000;
@@ -41,20 +43,34 @@ export const silence = (sounding: Sounding, book: AlarmBook, mono: number, ms: n
 const sounders = (book: AlarmBook) =>
   [...book.open.values()].filter((alarm) => alarm.priority <= 2 && isUnacked(alarm) && !isAside(alarm));
 
-/** @param mono Now, monotonic ms; call it about twice a second. */
-export function soundDue(sounding: Sounding, book: AlarmBook, mono: number): { sounding: Sounding; play?: AlarmSound } {
+/**
+ * @param mono Now, monotonic ms; call it about twice a second.
+ * @param flood Alarms come in floods: P3 is silent, while each P1 is still announced by itself.
+ */
+export function soundDue(
+  sounding: Sounding,
+  book: AlarmBook,
+  mono: number,
+  flood = false,
+): { sounding: Sounding; play?: AlarmSound } {
   const quiet = mono < sounding.silentUntil;
   const loud = sounders(book).filter((alarm) => !quiet || !sounding.silenced.has(alarm.id));
-  const urgent = loud.some((alarm) => alarm.priority === 1);
-  if (urgent && mono - sounding.p1At >= P1_EVERY_MS) return { sounding: { ...sounding, p1At: mono }, play: 'p1' };
-  if (urgent) return { sounding };
+  const urgent = loud.filter((alarm) => alarm.priority === 1);
+  const fresh = urgent.find((alarm) => !sounding.heard.has(alarm.id));
+  if (fresh && mono - sounding.p1At >= P1_LASTS_MS) {
+    const heard = new Set([...sounding.heard, fresh.id]);
+    return { sounding: { ...sounding, heard, p1At: mono }, play: 'p1' };
+  }
+  if (urgent.length > 0 && mono - sounding.p1At >= P1_EVERY_MS)
+    return { sounding: { ...sounding, p1At: mono }, play: 'p1' };
+  if (urgent.length > 0) return { sounding };
   const p2 = due2(
     sounding,
     loud.map((alarm) => alarm.id),
     mono,
   );
   if (p2.play) return p2;
-  return due3(p2.sounding, book);
+  return due3(p2.sounding, book, flood);
 }
 
 function due2(was: Sounding, ids: readonly string[], mono: number): { sounding: Sounding; play?: AlarmSound } {
@@ -68,11 +84,11 @@ function due2(was: Sounding, ids: readonly string[], mono: number): { sounding: 
   return now ? { sounding: { ...sounding, p2At: mono }, play: 'p2' } : { sounding };
 }
 
-function due3(sounding: Sounding, book: AlarmBook): { sounding: Sounding; play?: AlarmSound } {
+function due3(sounding: Sounding, book: AlarmBook, flood: boolean): { sounding: Sounding; play?: AlarmSound } {
   const fresh = [...book.open.values()].filter((alarm) => !sounding.heard.has(alarm.id));
   if (fresh.length === 0) return { sounding };
   const heard = new Set([...sounding.heard, ...fresh.map((alarm) => alarm.id)]);
-  const soft = fresh.some((alarm) => alarm.priority === 3 && isUnacked(alarm));
+  const soft = !flood && fresh.some((alarm) => alarm.priority === 3 && isUnacked(alarm));
   return soft ? { sounding: { ...sounding, heard }, play: 'p3' } : { sounding: { ...sounding, heard } };
 }
 
