@@ -235,6 +235,18 @@ describe('never late, never twice', () => {
     expect(board.state.pulses).toEqual(['open']);
   });
 
+  test('C3 a command that comes before the recovery has begun is not one left behind', async () => {
+    await journal[Symbol.asyncDispose]();
+    await start();
+    let go = () => {};
+    board.state.queue = () => new Promise((resolve) => (go = resolve));
+    const early = await dispatcher.send(open, guard, 'k1');
+    await dispatcher.recover();
+    go();
+    expect(await outcome(early)).toMatchObject({ state: 'succeeded' });
+    expect(states()).toEqual(['accepted', 'executing', 'succeeded']);
+  });
+
   test('R8 a device that does not answer does not hold up the start; its command ends as unknown', async () => {
     let reached = () => {};
     const waiting = new Promise<void>((resolve) => (reached = resolve));

@@ -112,6 +112,8 @@ export class Dispatcher {
   readonly #byKey = new Map<string, Promise<CommandView>>();
   readonly #running = new Map<string, Running>();
   readonly #leases: Leases;
+  /** Not final when this life began. What is accepted before {@link recover} has come to it is not one of them. */
+  readonly #left: readonly CommandView[];
   readonly #unfollow: () => void;
   readonly #byId: Lookup<[string], { view: string }>;
   readonly #byActorAndKey: Lookup<[string, string], { digest: string; id: string }>;
@@ -133,6 +135,8 @@ export class Dispatcher {
       trouble: (lease, detail) => parts.heldTrouble?.(lease, detail),
     });
     this.#unfollow = parts.journal.onCommit((records) => this.#giveBack(records));
+    const left = db.prepare<[], { view: string }>('SELECT view FROM command WHERE final = 0').all();
+    this.#left = left.map(({ view }) => JSON.parse(view) as CommandView);
   }
 
   /**
@@ -199,8 +203,7 @@ export class Dispatcher {
    * unknown. Nothing is sent (C4).
    */
   async recover(): Promise<void> {
-    const rows = this.#journal.db.prepare<[], { view: string }>('SELECT view FROM command WHERE final = 0').all();
-    const open = rows.map((row) => JSON.parse(row.view) as CommandView);
+    const open = this.#left;
     const closing = open.map((view) => this.#closeOpen(view));
     // Reading a device back may take seconds; the gateway is ready meanwhile.
     await Promise.all(closing.filter((_, index) => open[index]?.state === 'accepted'));

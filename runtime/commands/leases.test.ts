@@ -192,6 +192,14 @@ describe('let go when nobody can hold it', () => {
     expect(gate.state.sent).toHaveLength(2);
   });
 
+  test('F1 what is held before the recovery has begun is not let go by it', async () => {
+    await hold();
+    await dispatcher.recover();
+    await pass(1000);
+    expect(told()).toEqual(['lease.held']);
+    expect(gate.state.sent).toEqual(['lockClosed']);
+  });
+
   test('F1 killed right before the byte: it may be held, and is let go', async () => {
     const { command } = gate.outputs;
     const began = new Promise<void>((resolve) => {

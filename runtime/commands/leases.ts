@@ -83,13 +83,16 @@ export interface LeaseParts {
 export class Leases {
   readonly #parts: LeaseParts;
   readonly #held = new Map<string, Held>();
+  /** Held when this life began. */
+  readonly #left: readonly Lease[];
   readonly #unfollow: () => void;
   readonly #stopped = new AbortController();
 
   constructor(parts: LeaseParts) {
     this.#parts = parts;
     const rows = parts.journal.db.prepare<[], { view: string }>('SELECT view FROM lease').all();
-    for (const row of rows) this.#remember(JSON.parse(row.view) as Lease);
+    this.#left = rows.map(({ view }) => JSON.parse(view) as Lease);
+    for (const lease of this.#left) this.#remember(lease);
     this.#unfollow = parts.journal.onCommit((records) => this.#follow(records));
   }
 
@@ -164,7 +167,7 @@ export class Leases {
 
   /** After a start: whoever held something is not there to hold it any more. */
   recover(): void {
-    for (const lease of this.list()) this.letGo(lease, 'restart');
+    for (const lease of this.#left) this.letGo(lease, 'restart');
   }
 
   async stop(): Promise<void> {
