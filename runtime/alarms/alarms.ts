@@ -1,24 +1,37 @@
-/** All alarms of the compound: journal-backed, so a restart changes nothing (reliability.md R2). */
+/**
+ * All alarms of the compound: journal-backed, so a restart changes nothing (reliability.md R2). Every change, by a person
+ * or by the clock, is a record committed together with the state it leads to.
+ */
 import type { Clock } from '../clock.ts';
-import type { AlarmAction, AlarmView } from '../contracts/api.ts';
-import type { Scenario } from '../contracts/contract.ts';
+import type { AlarmAction, AlarmSettings, AlarmView } from '../contracts/api.ts';
+import type { AlarmKind } from '../contracts/contract.ts';
 import { scenarioOf } from '../contracts/index.ts';
 import type { Draft } from '../contracts/record.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Journal, Unit, Write } from '../journal/journal.ts';
 import { uuidv7 } from '../journal/uuid.ts';
+import type { Log } from '../log.ts';
+import { alarmTimeSchema, createAlarmTime } from './alarm-time.ts';
+import { stepAfter } from './escalation.ts';
+import { type BoothFlood, createFloods, floodSchema } from './flood.ts';
 import {
   type Action,
   type Actor,
   act,
+  bringBack,
+  escalate,
   goAway,
   growWorse,
+  holds,
   isOpen,
+  isWaiting,
   raiseAgain,
   type Step,
-  unshelve,
+  suppress,
+  unsuppress,
   type Weight,
 } from './lifecycle.ts';
+import { cameNow, cameWhileHeld, dueOf, escalated, holdOff, type Kept, timingAfter } from './timing.ts';
 
 export const schema = `
 CREATE TABLE IF NOT EXISTS alarm (
@@ -29,9 +42,12 @@ CREATE TABLE IF NOT EXISTS alarm (
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX IF NOT EXISTS alarm_open ON alarm (changed) WHERE open = 1;
 CREATE INDEX IF NOT EXISTS alarm_changed ON alarm (changed);
+${alarmTimeSchema}
+${floodSchema}
 `;
 const SAVE = `INSERT INTO alarm VALUES (?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET open = excluded.open, changed = excluded.changed, view = excluded.view`;
+const ACTOR = 'system:alarms';
 
 /** What an alarm is about. The scenario and zone come from the inventory, or are the gateway's own. */
 export interface Subject {
@@ -48,6 +64,32 @@ export interface RaiseInput extends Subject {
   readonly weight?: Weight;
 }
 
+/** What the alarms need to know of the site. */
+export interface AlarmSite {
+  settings(): AlarmSettings | undefined;
+  camerasOf(device: string): readonly string[];
+  /** Names of the zone and those around it, outermost first; undefined for no zone. */
+  placeOf(zone: string): string | undefined;
+  /** The booth that sees to this zone; "" where there is only one. */
+  boothOf(zone: string): string;
+  /** What cuts this device off when it fails: its line, the device in front of it. */
+  above(device: string): readonly string[];
+}
+const nowhere: AlarmSite = {
+  settings: () => undefined,
+  camerasOf: () => [],
+  placeOf: () => undefined,
+  boothOf: () => '',
+  above: () => [],
+};
+
+/** Told once the change is durable. */
+export interface AlarmListener {
+  escalated(view: AlarmView): void;
+  /** Somebody has answered what had been escalated. */
+  answered(view: AlarmView): void;
+}
+
 export interface Alarms {
   open(): AlarmView[];
   /** Newest change first. */
@@ -57,6 +99,12 @@ export interface Alarms {
   raise(input: RaiseInput): Promise<AlarmView>;
   clear(device: string, kind: string, cause: string | undefined, actor: string): Promise<AlarmView | undefined>;
   act(id: string, action: Action, body: AlarmAction, who: Actor): Promise<AlarmView>;
+  /** Out of service before it ever came, e.g. for a repair that is planned. */
+  takeOut(subject: Subject & { readonly kind: string }, body: AlarmAction, who: Actor): Promise<AlarmView>;
+  floods(): BoothFlood[];
+  listen(listener: AlarmListener): void;
+  /** Looks again at what is cut off by what: the inventory has changed. */
+  reconsider(): Promise<void>;
   /** For callers with a transaction of their own: the alarm counts as changed at once; commit the unit. */
   planRaise(input: RaiseInput): Unit;
   planClear(device: string, kind: string, cause: string | undefined, actor: string): Unit;
@@ -67,84 +115,253 @@ export interface Alarms {
   stop(): void;
 }
 
-export function createAlarms({ journal, clock }: { journal: Journal; clock: Clock }): Alarms {
-  const open = new Map<string, AlarmView>();
-  const byKey = new Map<string, string>();
-  const timers = new Map<string, () => void>();
-  let alsoSaved: () => readonly Write[] = () => [];
-  const keyOf = (device: string, kind: string) => `${device}\n${kind}`;
+interface AlarmParts {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly site?: AlarmSite;
+  readonly log?: Log;
+}
 
-  const remember = (view: AlarmView) => {
-    timers.get(view.id)?.();
-    timers.delete(view.id);
-    if (isOpen(view)) {
-      open.set(view.id, view);
-      byKey.set(keyOf(view.device, view.kind), view.id);
-      if (view.shelvedUntil !== undefined) {
-        timers.set(
-          view.id,
-          clock.after(Math.max(0, view.shelvedUntil - clock.now()), () => void endShelving(view.id)),
-        );
-      }
+/** What is behind a line that works again has so long to answer before its silence is told. */
+const GRACE_MS = 30_000;
+/** Comings this short ago still make chatter of the next one, though the alarm was closed between. */
+const RECENT_MS = 60_000;
+const RECENT_ROWS = 500;
+/** Alarm time is stored this often while something waits for it: a crash delays an escalation by no more. */
+const SAVE_TIME_MS = 10_000;
+/** A timer of Node cannot be longer than 24 days. */
+const LONGEST_WAIT_MS = 24 * 3_600_000;
+/** After a change that the disk refused. */
+const RETRY_MS = 1000;
+
+const parse = (text: string): Kept => {
+  const { timing, ...view } = JSON.parse(text) as AlarmView & { timing?: Kept['timing'] };
+  return { view, timing: timing ?? { came: [] } };
+};
+const join = (units: readonly Unit[]): Unit => ({
+  records: units.flatMap(({ records = [] }) => records),
+  writes: units.flatMap(({ writes = [] }) => writes),
+});
+const keyOf = (device: string, kind: string) => `${device}\n${kind}`;
+const kindOf = ({ scenario, kind }: { scenario: string; kind: string }): AlarmKind | undefined =>
+  scenarioOf(scenario)?.alarms[kind];
+
+export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts): Alarms {
+  const open = new Map<string, Kept>();
+  const byKey = new Map<string, string>();
+  /** When a source came last, kept for a minute after its alarm was closed. */
+  const recent = new Map<string, Kept['timing']['came']>();
+  const time = createAlarmTime(journal, clock);
+  const floods = createFloods(journal);
+  const timers = new Map<string, () => void>();
+  let listener: AlarmListener | undefined;
+  let alsoSaved: () => readonly Write[] = () => [];
+  let failedAt = Number.NEGATIVE_INFINITY;
+  let stopped = false;
+
+  /** Runs `action` when alarm time has come to `due`; only the last one of a name counts. */
+  function wait(name: string, due: number | undefined, action: () => Promise<void>): void {
+    timers.get(name)?.();
+    timers.delete(name);
+    if (due === undefined || stopped) return;
+    const sinceFailure = clock.mono() - failedAt;
+    const ms = Math.max(due - time.now(), sinceFailure < RETRY_MS ? RETRY_MS : 0);
+    const run = () => {
+      timers.delete(name);
+      if (time.now() < due) return wait(name, due, action);
+      action().catch((error: unknown) =>
+        log?.error({ err: error, alarm: name }, 'an alarm could not change by itself'),
+      );
+    };
+    timers.set(name, clock.after(Math.min(ms, LONGEST_WAIT_MS), run));
+  }
+
+  function remember(kept: Kept): void {
+    const { view, timing } = kept;
+    const key = keyOf(view.device, view.kind);
+    if (!isOpen(view)) {
+      wait(view.id, undefined, async () => {});
+      open.delete(view.id);
+      if (byKey.get(key) === view.id) byKey.delete(key);
+      recent.set(key, timing.came);
       return;
     }
-    open.delete(view.id);
-    if (byKey.get(keyOf(view.device, view.kind)) === view.id) byKey.delete(keyOf(view.device, view.kind));
+    open.set(view.id, kept);
+    byKey.set(key, view.id);
+    wait(view.id, dueOf(timing), () => tick(view.id));
+  }
+
+  const write = ({ view, timing }: Kept): Write => ({
+    sql: SAVE,
+    params: [view.id, isOpen(view) ? 1 : 0, view.changedAt, JSON.stringify({ ...view, timing })],
+  });
+  /** A change that no record tells: the readings that led to it are in the journal. */
+  const quiet = (kept: Kept): Unit => {
+    remember(kept);
+    return { writes: [write(kept), time.save()] };
   };
 
-  const plan = ({ view, change }: Step, actor: string, cause: string | undefined, data?: object): Unit => {
-    remember(view);
+  interface Why {
+    readonly actor: string;
+    readonly cause?: string | undefined;
+    readonly data?: object | undefined;
+  }
+
+  /** One step of one alarm and everything that follows from it. @param timing where it is not what follows from the step */
+  function plan(before: Kept | undefined, step: Step, why: Why, timing?: Kept['timing']): Unit {
+    const { view, change } = step;
+    const kept = { view, timing: timing ?? timingAfter(before, view, site.settings(), time.now()) };
+    remember(kept);
     const record: Draft = {
-      lane: view.priority === 1 ? 'L0' : 'L1',
+      lane: view.priority === 1 || change === 'escalated' ? 'L0' : 'L1',
       kind: 'alarm',
       scenario: view.scenario,
       device: view.device,
       name: view.kind,
-      data: { ...view, alarm: view.id, change, ...(data === undefined ? {} : { detail: data }) },
-      actor,
-      ...(cause === undefined ? {} : { cause }),
+      data: { ...view, alarm: view.id, change, ...(why.data === undefined ? {} : { detail: why.data }) },
+      actor: why.actor,
+      ...(why.cause === undefined ? {} : { cause: why.cause }),
     };
-    return {
-      records: [record],
-      writes: [{ sql: SAVE, params: [view.id, isOpen(view) ? 1 : 0, view.changedAt, JSON.stringify(view)] }],
-    };
-  };
+    const own: Unit = { records: [record], writes: [write(kept), time.save()] };
+    const waits = view.process === 'ACTIVE_UNACK' && !(before && isWaiting(before.view));
+    const flood = waits ? floods.came(site.boothOf(view.zone), time.now(), clock.now()) : {};
+    if (waits) wait('flood', floods.due(), endFloods);
+    return join([own, flood, cutOff(before?.view, view)]);
+  }
+
+  /** The outermost thing above the device that has failed: one alarm for everything behind it. */
+  function suppressorOf(device: string): Kept | undefined {
+    let found: Kept | undefined;
+    const seen = new Set([device]);
+    for (let level = [device]; level.length > 0; ) {
+      level = level.flatMap((one) => site.above(one)).filter((one) => !seen.has(one) && seen.add(one));
+      found = level.map(failureOf).find((one) => one !== undefined) ?? found;
+    }
+    return found;
+  }
+
+  function failureOf(device: string): Kept | undefined {
+    for (const kept of open.values())
+      if (kept.view.device === device && holds(kept.view) && kindOf(kept.view)?.cutsOff) return kept;
+    return undefined;
+  }
+
+  const behind = (process: AlarmView['process'][]) =>
+    [...open.values()].filter(({ view }) => process.includes(view.process) && kindOf(view)?.behindParent);
+
+  /** A line or device has failed or works again: what is behind it is told no longer, or again after a while. */
+  function cutOff(before: AlarmView | undefined, after: AlarmView): Unit {
+    const [was, is] = [before !== undefined && holds(before), holds(after)];
+    if (was === is || !kindOf(after)?.cutsOff) return {};
+    return is ? suppressBehind() : releaseBehind();
+  }
+
+  function suppressBehind(): Unit {
+    const units: Unit[] = [];
+    for (const kept of behind(['ACTIVE_UNACK', 'ACTIVE_ACK', 'SUPPRESSED'])) {
+      const parent = suppressorOf(kept.view.device);
+      if (!parent || (kept.view.suppressedBy === parent.view.id && kept.timing.releaseAt === undefined)) continue;
+      units.push(suppressBy(kept, parent));
+    }
+    return join(units);
+  }
+
+  function suppressBy(kept: Kept, parent: Kept): Unit {
+    const step = suppress(kept.view, parent.view.id, clock.now());
+    const { releaseAt: _, ...timing } = timingAfter(kept, step.view, site.settings(), time.now());
+    return join([
+      plan(kept, step, { actor: ACTOR, cause: parent.view.cause }, timing),
+      heavierParent(parent, kept.view),
+    ]);
+  }
+
+  /** What is told for many is as urgent as the most urgent of them. */
+  function heavierParent(parent: Kept, { priority, severity }: AlarmView): Unit {
+    const now = open.get(parent.view.id) ?? parent;
+    const step = growWorse(now.view, { priority, severity }, clock.now());
+    return step ? plan(now, step, { actor: ACTOR, cause: now.view.cause }) : {};
+  }
+
+  function releaseBehind(): Unit {
+    const units: Unit[] = [];
+    for (const kept of behind(['SUPPRESSED'])) {
+      const parent = suppressorOf(kept.view.device);
+      if (parent && parent.view.id !== kept.view.suppressedBy) units.push(suppressBy(kept, parent));
+      else if (!parent && kept.timing.releaseAt === undefined)
+        units.push(quiet({ ...kept, timing: { ...kept.timing, releaseAt: time.now() + GRACE_MS } }));
+    }
+    return join(units);
+  }
 
   const standing = (device: string, kind: string) => open.get(byKey.get(keyOf(device, kind)) ?? '');
 
   function planRaise(input: RaiseInput): Unit {
-    const now = clock.now();
+    const wall = clock.now();
+    const now = time.now();
     const known = standing(input.device, input.kind);
-    if (known) {
-      const step =
-        raiseAgain(known, now, input.cause) ?? (input.weight ? growWorse(known, input.weight, now) : undefined);
-      return step ? plan(step, input.actor, input.cause, input.data) : {};
+    if (!known) return planNew(input, now, wall);
+    const held = cameWhileHeld(known, now, wall);
+    if (held) {
+      const unit = held.told ? plan(known, { view: held.view, change: 'chattering' }, input, held.timing) : quiet(held);
+      return input.weight ? join([unit, planWorse(held, input)]) : unit;
     }
-    const kind = alarmKindOf(scenarioOf(input.scenario), input.kind);
-    const view: AlarmView = {
-      id: uuidv7(now),
-      scenario: input.scenario,
-      device: input.device,
-      kind: input.kind,
-      zone: input.zone,
-      priority: kind.priority,
-      severity: kind.severity,
-      ...input.weight,
+    const step = raiseAgain(known.view, wall, input.cause);
+    if (!step) return planWorse(known, input);
+    const came = cameNow({ view: step.view, timing: known.timing }, now, wall);
+    const back = backAside(came, input.device);
+    return plan({ ...known, timing: came.timing }, { ...step, view: back }, input);
+  }
+
+  /** What comes while the thing in front of it is down is not told by itself. */
+  function backAside({ view }: Kept, device: string): AlarmView {
+    const parent = view.process === 'ACTIVE_UNACK' && kindOf(view)?.behindParent ? suppressorOf(device) : undefined;
+    return parent ? { ...view, process: 'SUPPRESSED', suppressedBy: parent.view.id } : view;
+  }
+
+  function planWorse(known: Kept, { weight, ...why }: RaiseInput): Unit {
+    const step = weight && growWorse(known.view, weight, clock.now());
+    return step ? plan(known, step, why) : {};
+  }
+
+  const viewOf = ({ device, scenario, zone, kind }: Subject & { kind: string }, wall: number): AlarmView => {
+    const { priority, severity, latching = false } = alarmKindOf(scenario, kind);
+    const cameras = site.camerasOf(device);
+    const place = site.placeOf(zone);
+    return {
+      id: uuidv7(wall),
+      ...{ scenario, device, kind, zone, priority, severity },
       process: 'ACTIVE_UNACK',
       handling: 'waiting',
-      raisedAt: now,
-      changedAt: now,
+      raisedAt: wall,
+      changedAt: wall,
       count: 1,
-      latching: kind.latching ?? false,
-      ...(input.cause === undefined ? {} : { cause: input.cause }),
+      latching,
+      ...(cameras.length === 0 ? {} : { cameras: [...cameras] }),
+      ...(place === undefined ? {} : { place }),
     };
-    return plan({ view, change: 'raised' }, input.actor, input.cause, input.data);
+  };
+
+  function planNew(input: RaiseInput, now: number, wall: number): Unit {
+    const plain = viewOf(input, wall);
+    const cause = input.cause === undefined ? {} : { cause: input.cause };
+    const before = recent.get(keyOf(input.device, input.kind)) ?? [];
+    const came = cameNow({ view: { ...plain, ...input.weight, ...cause }, timing: { came: before } }, now, wall);
+    const view = backAside(came, input.device);
+    const parent = view.suppressedBy === undefined ? undefined : open.get(view.suppressedBy);
+    const timing = timingAfter({ view, timing: came.timing }, view, site.settings(), now);
+    return join([
+      plan(undefined, { view, change: 'raised' }, input, timing),
+      parent ? heavierParent(parent, view) : {},
+    ]);
   }
 
   function planClear(device: string, kind: string, cause: string | undefined, actor: string): Unit {
     const known = standing(device, kind);
-    const step = known && goAway(known, clock.now());
-    return step ? plan(step, actor, cause) : {};
+    if (!known || !holds(known.view) || known.timing.gone) return {};
+    const held = holdOff(known, time.now(), clock.now());
+    if (held) return quiet(held);
+    const step = goAway(known.view, clock.now());
+    return step ? plan(known, step, { actor, cause }) : {};
   }
 
   /** What the disk refused has not happened. */
@@ -152,58 +369,167 @@ export function createAlarms({ journal, clock }: { journal: Journal; clock: Cloc
     try {
       await journal.commit({ ...unit, writes: [...(unit.writes ?? []), ...alsoSaved()] });
     } catch (error) {
+      failedAt = clock.mono();
       reload();
       throw error;
     }
   }
 
-  async function endShelving(id: string): Promise<void> {
-    const view = open.get(id);
-    if (view?.process === 'SHELVED')
-      await commit(plan(unshelve({ ...view, changedAt: clock.now() }), 'system:alarms', undefined));
+  /** One thing after another that is due for an alarm: each is a change of its own. */
+  async function tick(id: string): Promise<void> {
+    const kept = open.get(id);
+    const now = time.now();
+    if (!kept) return;
+    const { gone, asideUntil, releaseAt, escalateAt } = kept.timing;
+    const isDue = (due: number | undefined) => due !== undefined && due <= now;
+    if (gone && isDue(gone.at)) await commit(planGone(kept, gone.wall));
+    else if (isDue(asideUntil)) await commit(planBack(kept));
+    else if (isDue(releaseAt)) await commit(planRelease(kept));
+    else if (isDue(escalateAt)) await commitEscalation(kept);
+    else wait(id, dueOf(kept.timing), () => tick(id));
+  }
+
+  /** A chattering alarm has stayed away for long enough. */
+  function planGone(kept: Kept, wall: number): Unit {
+    const step = goAway(kept.view, clock.now());
+    const { gone: _, toldAt: _told, ...timing } = kept.timing;
+    const data = kept.view.chatter && { chatter: kept.view.chatter };
+    if (!step) return quiet({ ...kept, timing });
+    const view = { ...step.view, returnedAt: wall };
+    return plan({ ...kept, timing: { ...timing, came: [] } }, { ...step, view }, { actor: ACTOR, data });
+  }
+
+  function planBack(kept: Kept): Unit {
+    const step = bringBack({ ...kept.view, changedAt: clock.now() });
+    const view = holds(step.view) ? backAside({ ...kept, view: step.view }, step.view.device) : step.view;
+    return plan(kept, { ...step, view }, { actor: ACTOR });
+  }
+
+  function planRelease(kept: Kept): Unit {
+    const parent = suppressorOf(kept.view.device);
+    if (parent) return suppressBy(kept, parent);
+    const { releaseAt: _, ...timing } = kept.timing;
+    return plan({ ...kept, timing }, unsuppress(kept.view, clock.now()), { actor: ACTOR });
+  }
+
+  async function commitEscalation(kept: Kept): Promise<void> {
+    const { priority } = kept.view;
+    const settings = site.settings();
+    const next = stepAfter(settings, priority, kept.timing.taken ?? 0);
+    if (!next) {
+      const { escalateAt: _, ...timing } = kept.timing;
+      return commit(quiet({ ...kept, timing }));
+    }
+    const step = escalate(kept.view, next.level, next.to, clock.now());
+    const timing = escalated(kept.timing, priority, settings, time.now());
+    await commit(plan(kept, step, { actor: ACTOR, cause: kept.view.cause }, timing));
+    listener?.escalated(step.view);
+  }
+
+  async function endFloods(): Promise<void> {
+    await commit(floods.tick(time.now()));
+    wait('flood', floods.due(), endFloods);
+  }
+
+  const saveTime = async () => {
+    const isWaitedFor =
+      floods.due() !== undefined || [...open.values()].some(({ timing }) => dueOf(timing) !== undefined);
+    if (isWaitedFor) await journal.commit({ writes: [time.save()] });
+  };
+  function keepTime(): void {
+    wait('time', time.now() + SAVE_TIME_MS, () => saveTime().finally(keepTime));
   }
 
   const stored = journal.db.prepare<[], { view: string }>('SELECT view FROM alarm WHERE open = 1');
   function reload(): void {
+    for (const id of open.keys()) wait(id, undefined, async () => {});
     open.clear();
     byKey.clear();
-    for (const row of stored.all()) remember(JSON.parse(row.view) as AlarmView);
+    for (const row of stored.all()) remember(parse(row.view));
+    floods.reload();
+    wait('flood', floods.due(), endFloods);
   }
-  reload();
   const byId = journal.db.prepare<[string], { view: string }>('SELECT view FROM alarm WHERE id = ?');
   const newest = journal.db.prepare<[number, number], { view: string }>(
     'SELECT view FROM alarm WHERE changed < ? ORDER BY changed DESC LIMIT ?',
   );
 
+  /** After a start: shelving never outlasts the time of day it was promised to end at, however long we were away. */
+  function resume(): void {
+    for (const row of newest.all(Number.MAX_SAFE_INTEGER, RECENT_ROWS).reverse()) {
+      const { view, timing } = parse(row.view);
+      if (!isOpen(view) && clock.now() - view.changedAt < RECENT_MS)
+        recent.set(keyOf(view.device, view.kind), timing.came);
+    }
+    reload();
+    for (const kept of open.values()) {
+      const until = kept.view.process === 'SHELVED' ? kept.view.shelvedUntil : kept.view.outOfService?.until;
+      const { asideUntil } = kept.timing;
+      if (until === undefined || asideUntil === undefined) continue;
+      const left = Math.max(0, Math.min(asideUntil - time.now(), until - clock.now()));
+      remember({ ...kept, timing: { ...kept.timing, asideUntil: time.now() + left } });
+    }
+    keepTime();
+  }
+  resume();
+
+  const sorted = () =>
+    [...open.values()].map(({ view }) => view).sort((a, b) => a.priority - b.priority || b.raisedAt - a.raisedAt);
   const get = (id: string): AlarmView | undefined => {
     const row = open.has(id) ? undefined : byId.get(id);
-    return open.get(id) ?? (row && (JSON.parse(row.view) as AlarmView));
+    return open.get(id)?.view ?? (row && parse(row.view).view);
   };
 
+  async function takeStep(id: string, action: Action, body: AlarmAction, who: Actor): Promise<AlarmView> {
+    const row = open.has(id) ? undefined : byId.get(id);
+    const kept = open.get(id) ?? (row && parse(row.view));
+    if (!kept) throw new GatehouseError('alarm.not_found', `No alarm ${id}`);
+    const step = act(kept.view, action, body, who, clock.now());
+    const { waitingSince, gone } = kept.timing;
+    const answered = action === 'ack' && waitingSince !== undefined ? { answerMs: time.now() - waitingSince } : {};
+    let view: AlarmView = { ...step.view, ...answered };
+    if (isWaiting(view) && holds(view)) view = backAside({ ...kept, view }, view.device);
+    if (gone && !holds(view)) delete view.chatter;
+    await commit(plan(kept, { ...step, view }, { actor: who.actor, cause: kept.view.cause, data: body }));
+    if (kept.view.escalation && isWaiting(kept.view) && !isWaiting(view)) listener?.answered(view);
+    return view;
+  }
+
   return {
-    open: () => [...open.values()].sort((a, b) => a.priority - b.priority || b.raisedAt - a.raisedAt),
+    open: sorted,
     all: ({ limit = 100, before = Number.MAX_SAFE_INTEGER }) =>
-      newest.all(before, Math.min(limit, 500)).map((row) => JSON.parse(row.view) as AlarmView),
+      newest.all(before, Math.min(limit, 500)).map((row) => parse(row.view).view),
     get,
     isActive(device, kind) {
-      const view = standing(device, kind);
-      return view !== undefined && view.returnedAt === undefined && view.process !== 'NORMAL';
+      const kept = standing(device, kind);
+      return kept !== undefined && holds(kept.view);
     },
     async raise(input) {
       await commit(planRaise(input));
-      return standing(input.device, input.kind) as AlarmView;
+      return standing(input.device, input.kind)?.view as AlarmView;
     },
     async clear(device, kind, cause, actor) {
       const id = byKey.get(keyOf(device, kind));
       await commit(planClear(device, kind, cause, actor));
       return id === undefined ? undefined : get(id);
     },
-    async act(id, action, body, who) {
-      const view = get(id);
-      if (!view) throw new GatehouseError('alarm.not_found', `No alarm ${id}`);
-      const step = act(view, action, body, who, clock.now());
-      await commit(plan(step, who.actor, view.cause, body));
+    act: takeStep,
+    async takeOut(subject, body, who) {
+      const known = standing(subject.device, subject.kind);
+      if (known) return takeStep(known.view.id, 'out-of-service', body, who);
+      const wall = clock.now();
+      const idle: AlarmView = { ...viewOf(subject, wall), returnedAt: wall, count: 0 };
+      const step = act(idle, 'out-of-service', body, who, wall);
+      await commit(plan(undefined, step, { actor: who.actor, data: body }));
       return step.view;
+    },
+    floods: () => floods.view(time.now(), sorted(), { booths: boothsOf(site.settings()), boothOf: site.boothOf }),
+    listen(one) {
+      listener = one;
+    },
+    async reconsider() {
+      const unit = join([suppressBehind(), releaseBehind()]);
+      if ((unit.writes ?? []).length > 0) await commit(unit);
     },
     planRaise,
     planClear,
@@ -212,13 +538,20 @@ export function createAlarms({ journal, clock }: { journal: Journal; clock: Cloc
       alsoSaved = writes;
     },
     stop() {
+      stopped = true;
       for (const cancel of timers.values()) cancel();
     },
   };
 }
 
-function alarmKindOf(scenario: Scenario | undefined, kind: string) {
-  const found = scenario?.alarms[kind];
-  if (!found) throw new GatehouseError('record.invalid', `Scenario ${scenario?.id ?? '?'} has no alarm ${kind}`);
+/** Without booths of its own a site has one. */
+function boothsOf(settings: AlarmSettings | undefined): string[] {
+  const booths = (settings?.booths ?? []).map(({ id }) => id);
+  return booths.length > 0 ? booths : [''];
+}
+
+function alarmKindOf(scenario: string, kind: string): AlarmKind {
+  const found = kindOf({ scenario, kind });
+  if (!found) throw new GatehouseError('record.invalid', `Scenario ${scenario} has no alarm ${kind}`);
   return found;
 }

@@ -75,7 +75,7 @@ export type InventoryPort = Pick<
   | 'deleteUplink'
 >;
 export type DispatcherPort = Pick<Dispatcher, 'send' | 'settled' | 'get' | 'annotate' | 'renew'>;
-export type AlarmsPort = Pick<Alarms, 'open' | 'all' | 'get' | 'act' | 'raise' | 'clear'>;
+export type AlarmsPort = Pick<Alarms, 'open' | 'all' | 'get' | 'act' | 'raise' | 'clear' | 'takeOut' | 'floods'>;
 export type HostPort = Pick<DeviceHost, 'view' | 'pushed' | 'refusal'>;
 
 export interface AccessPort {

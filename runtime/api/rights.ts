@@ -35,6 +35,8 @@ export const rights = {
   'command.annotate': ['guard', 'shift-leader', 'admin'],
   'alarm.handle': ['guard', 'shift-leader', 'admin'],
   'alarm.reset': ['shift-leader', 'admin'],
+  /** Out of service for a repair, and back. */
+  'alarm.service': ['installer', 'admin'],
   'alarm.raise': ['flow'],
   'event.write': ['flow'],
   'notice.read': [...people, 'flow'],

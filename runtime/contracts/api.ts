@@ -301,6 +301,9 @@ export const alarmView = Type.Object(
     latching: Type.Boolean(),
     ackedBy: Type.Optional(Type.String()),
     ackedAt: Type.Optional(Type.Integer()),
+    answerMs: Type.Optional(
+      Type.Integer({ description: 'from its coming to the acknowledgement, while the gateway ran' }),
+    ),
     returnedAt: Type.Optional(Type.Integer()),
     disposition: Type.Optional(Type.Enum(['real', 'false', 'test', 'fault'])),
     note: Type.Optional(Type.String()),
@@ -330,6 +333,39 @@ export const alarmView = Type.Object(
   { title: 'Alarm' },
 );
 export type AlarmView = Static<typeof alarmView>;
+/** The last ten minutes of each booth. In a flood, screens show the groups and announce the urgent one by one. */
+export const floodView = Type.Object(
+  {
+    booths: Type.Array(
+      Type.Object({
+        booth: Type.String({ description: '"" where there is only one' }),
+        alarms: Type.Integer({ description: 'that came in the last ten minutes; more than 10 are a flood' }),
+        flood: Type.Optional(
+          Type.Object({
+            since: Type.Integer(),
+            most: Type.Integer({ description: 'in ten minutes' }),
+          }),
+        ),
+        urgent: Type.Array(Type.String(), { description: 'open alarms of priority 1, newest first' }),
+        groups: Type.Array(
+          Type.Object({
+            zone: Type.String(),
+            scenario: Type.String(),
+            kind: Type.String(),
+            priority: Type.Integer({ description: 'the most urgent of them' }),
+            count: Type.Integer(),
+            waiting: Type.Integer({ description: 'not yet acknowledged' }),
+            newestAt: Type.Integer(),
+          }),
+          { description: 'the other open alarms by place and kind, most urgent first' },
+        ),
+      }),
+    ),
+  },
+  { title: 'AlarmFlood' },
+);
+export type FloodView = Static<typeof floodView>;
+
 /** Body of `POST /alarms/{id}/{action}`: what each action needs. */
 export const alarmAction = Type.Object(
   {

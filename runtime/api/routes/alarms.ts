@@ -1,16 +1,21 @@
 /** Alarms: the list, what people do about them, and flows that raise and clear. */
 import { type Static, Type } from 'typebox';
 import { type Action, actions } from '../../alarms/lifecycle.ts';
-import { type AlarmView, alarmAction, alarmView, deviceId } from '../../contracts/api.ts';
+import { type AlarmView, alarmAction, alarmView, deviceId, floodView } from '../../contracts/api.ts';
 import { formatPosition } from '../../contracts/record.ts';
 import { GatehouseError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import type { App, RouteContext } from '../parts.ts';
+import type { Right } from '../rights.ts';
 
 const closed = { additionalProperties: false } as const;
 const listQuery = Type.Object(
   {
-    state: Type.Optional(Type.Enum(['open', 'all'])),
+    state: Type.Optional(
+      Type.Enum(['open', 'all', 'shelved', 'suppressed', 'out-of-service'], {
+        description: 'open: all that is not closed, those put aside included',
+      }),
+    ),
     scenario: Type.Optional(Type.String({ maxLength: 64 })),
     device: Type.Optional(Type.String({ maxLength: 64 })),
     zone: Type.Optional(Type.String({ maxLength: 64 })),
@@ -35,6 +40,23 @@ const clearInput = Type.Object(
   { ...closed, title: 'AlarmClear' },
 );
 
+const outInput = Type.Object(
+  {
+    device: deviceId,
+    kind: raiseInput.properties.kind,
+    ticket: Type.String({ minLength: 1, maxLength: 64, description: 'number of the work order' }),
+    minutes: alarmAction.properties.minutes,
+    note: alarmAction.properties.note,
+  },
+  { ...closed, title: 'AlarmOutOfService' },
+);
+/** What each list of those put aside holds. */
+const aside: Readonly<Record<string, AlarmView['process']>> = {
+  shelved: 'SHELVED',
+  suppressed: 'SUPPRESSED',
+  'out-of-service': 'OUT_OF_SERVICE',
+};
+
 const DEFAULT_LIMIT = 100;
 const PAGE = 500;
 /** A rare kind is searched this far back, no further: the journal itself is there for more. */
@@ -54,7 +76,11 @@ export function alarmRoutes(app: App, { parts }: RouteContext): void {
       const position = formatPosition(journal.head()); // before the list: a follower repeats rather than misses
       const fits = (view: AlarmView) =>
         (Object.keys(wanted) as (keyof typeof wanted)[]).every((key) => view[key] === wanted[key]);
-      const items = state === 'open' ? alarms.open().filter(fits) : closedToo(fits, limit ?? DEFAULT_LIMIT, before);
+      const process = aside[state];
+      const items =
+        state === 'all'
+          ? closedToo(fits, limit ?? DEFAULT_LIMIT, before)
+          : alarms.open().filter((view) => fits(view) && (process === undefined || view.process === process));
       return { position, items: limit === undefined ? items : items.slice(0, limit) };
     },
   );
@@ -70,6 +96,15 @@ export function alarmRoutes(app: App, { parts }: RouteContext): void {
     }
     return found.slice(0, limit);
   }
+
+  app.get(
+    '/alarms/flood',
+    {
+      config: { right: 'live.read' },
+      schema: { operationId: 'getAlarmFlood', tags: ['alarms'], response: { 200: floodView } },
+    },
+    () => ({ booths: alarms.floods() }),
+  );
 
   for (const action of actions) actionRoute(app, action, parts.alarms);
 
@@ -99,6 +134,25 @@ export function alarmRoutes(app: App, { parts }: RouteContext): void {
   );
 
   app.post(
+    '/alarms/out-of-service',
+    {
+      config: { right: 'alarm.service' },
+      schema: {
+        operationId: 'takeAlarmOutOfService',
+        tags: ['alarms'],
+        body: outInput,
+        response: { 201: alarmView },
+      },
+    },
+    async (request, reply) => {
+      const { device, kind, ...body }: Static<typeof outInput> = request.body;
+      const { actor, role } = callerOf(request);
+      if (role === 'flow') throw new GatehouseError('auth.forbidden', 'Alarms are handled by people');
+      return reply.code(201).send(await alarms.takeOut({ ...subjectOf(device), kind }, body, { actor, role }));
+    },
+  );
+
+  app.post(
     '/alarms/clear',
     {
       config: { right: 'alarm.raise' },
@@ -117,13 +171,22 @@ export function alarmRoutes(app: App, { parts }: RouteContext): void {
   );
 }
 
+/** What an action needs beyond having an account of the booth. */
+const rightOf: Partial<Record<Action, Right>> = {
+  reset: 'alarm.reset',
+  'clear-false': 'alarm.reset',
+  'out-of-service': 'alarm.service',
+  'in-service': 'alarm.service',
+};
+const camel = (action: string) => action.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+
 function actionRoute(app: App, action: Action, alarms: RouteContext['parts']['alarms']): void {
   app.post(
     `/alarms/:id/${action}`,
     {
-      config: { right: action === 'reset' ? 'alarm.reset' : 'alarm.handle' },
+      config: { right: rightOf[action] ?? 'alarm.handle' },
       schema: {
-        operationId: `${action}Alarm`,
+        operationId: `${camel(action)}Alarm`,
         tags: ['alarms'],
         params: Type.Object({ id: Type.String({ maxLength: 64 }) }, closed),
         body: alarmAction,
