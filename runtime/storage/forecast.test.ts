@@ -6,12 +6,14 @@ import { draftOf, laneOfMix, openTestStore } from './storage.fixture.ts';
 const MB = 2 ** 20;
 const none: PerClass = { L0: 0, L1: 0, L2: 0, L3: 0, proof: 0 };
 const each = (bytes: number): PerClass => ({ L0: bytes, L1: bytes, L2: bytes, L3: bytes, proof: bytes });
+const full = (part: number) => ({ full: part, beside: 0 });
 const empty: Measured = {
   roomBytes: 100 * MB,
   usedBytes: 0,
   rates: none,
   rowBytes: each(100),
-  otherBytesPerHour: 0,
+  packing: { whole: full(1), thinned: full(1), L3: full(1), L2: full(1), L1: full(1) },
+  rollup: { bytesPerHour: 0, hours: 0 },
   stock: [],
 };
 const perHour = (megabytes: number) => (megabytes * MB) / 100;
@@ -24,7 +26,9 @@ describe('how long the line may be down', () => {
   test('thinning counts as dropping: 75 % of the room at the rate that comes in', () => {
     expect(forecast({ ...empty, rates: { ...none, L3: perHour(1) } }).L3).toBeCloseTo(75, 0);
     expect(forecast({ ...empty, usedBytes: 50 * MB, rates: { ...none, L3: perHour(1) } }).L3).toBeCloseTo(25, 0);
-    expect(forecast({ ...empty, otherBytesPerHour: MB, rates: { ...none, L3: perHour(1) } }).L3).toBeCloseTo(37.5, 0);
+    expect(
+      forecast({ ...empty, rollup: { bytesPerHour: MB, hours: 0 }, rates: { ...none, L3: perHour(1) } }).L3,
+    ).toBeCloseTo(37.5, 0);
   });
 
   test('lanes alone last until their own level; L0 is never dropped, so it ends nothing', () => {
@@ -38,7 +42,8 @@ describe('how long the line may be down', () => {
       { rows: { ...none, L3: perHour(50) }, thinned: false, delivered: true, age: [50, 0] as const },
       { rows: { ...none, L3: perHour(10) }, thinned: false, delivered: false, age: [0, 0] as const },
     ];
-    const busy = { ...empty, usedBytes: 60 * MB, rates: { ...none, L3: perHour(1) } };
+    const packing = { ...empty.packing, thinned: full(0.8), L3: full(0.5) };
+    const busy = { ...empty, packing, usedBytes: 60 * MB, rates: { ...none, L3: perHour(1) } };
     const first = forecast({ ...busy, stock }).L3 ?? 0;
     expect(forecast({ ...busy, stock: stock.map((part) => ({ ...part, delivered: false })) }).L3).toBeCloseTo(15, 0);
     // Nine tenths of fifty megabytes, but for the pages they leave half full.
@@ -59,6 +64,18 @@ describe('how long the line may be down', () => {
     expect(without).toBeLessThan(month);
     expect(kept).toBeGreaterThan(month);
     expect(forecast({ ...steady, keepHours: each(month), alone: true })).toEqual({});
+  });
+
+  test('pages that stay half empty and indexes that stay whole make it shorter; hourly figures go before facts', () => {
+    const rates = { ...none, L3: perHour(0.9), L2: perHour(0.1) };
+    const loose = { ...empty.packing, L3: full(0.5) };
+    expect(forecast({ ...empty, rates }).L2).toBeCloseTo(900, -2);
+    expect(forecast({ ...empty, rates, packing: loose }).L2).toBeCloseTo(450, -2);
+    const beside = { full: 1, beside: 10 };
+    const indexed = { whole: beside, thinned: beside, L3: beside, L2: beside, L1: beside };
+    expect(forecast({ ...empty, rates, packing: indexed }).L2).toBeCloseTo(450, -2);
+    // A tenth of what facts take: kept, it would end them at 818 hours; all but a day of it goes.
+    expect(forecast({ ...empty, rates, rollup: { bytesPerHour: MB / 100, hours: 0 } }).L2).toBeGreaterThan(870);
   });
 
   test('lanes end in their order, whatever comes in', () => {

@@ -2,11 +2,22 @@
  * How long the line may be down (issue 3, outage calculator): plays the levels of levels.ts forward with the site's own
  * rates, on amounts instead of records.
  */
-import { leastRows, type Step, steps, THIN_TO } from './levels.ts';
+import { KEPT_ROLLUP_HOURS, leastRows, type Step, steps, THIN_TO } from './levels.ts';
 
 export const forecastClasses = ['L0', 'L1', 'L2', 'L3', 'proof'] as const;
 export type ForecastClass = (typeof forecastClasses)[number];
 export type PerClass = Readonly<Record<ForecastClass, number>>;
+
+/** What has gone so far of a stretch of the journal. */
+export const stages = ['whole', 'thinned', 'L3', 'L2', 'L1'] as const;
+export type Stage = (typeof stages)[number];
+export interface Weight {
+  /** How full the pages of its records are. */
+  readonly full: number;
+  /** Bytes of the indexes beside them, for each row that was there once. */
+  readonly beside: number;
+}
+export type Packing = Readonly<Record<Stage, Weight>>;
 
 /** A stretch of the journal, oldest first in {@link Measured.stock}. */
 export interface Part {
@@ -25,11 +36,11 @@ export interface Measured {
   readonly usedBytes: number;
   /** Rows per hour. */
   readonly rates: PerClass;
-  /** Bytes one row takes in the table itself, and in the indexes beside it. */
+  /** Bytes one row takes in a full page. */
   readonly rowBytes: PerClass;
-  readonly indexBytes?: PerClass;
-  /** What grows beside the records. */
-  readonly otherBytesPerHour: number;
+  readonly packing: Packing;
+  /** The hourly figures: how fast they grow, and of how many hours there are some. */
+  readonly rollup: { readonly bytesPerHour: number; readonly hours: number };
   readonly stock: readonly Part[];
   /** Hours after which rows are removed anyway; absent: they are not, as the clock is not trusted. */
   readonly keepHours?: PerClass;
@@ -45,39 +56,6 @@ export interface Outage {
 
 export const HORIZON_HOURS = 10 * 366 * 24;
 
-/**
- * Pages are shared, so what stays among removed rows fills its pages only in part: SQLite joins a page with its
- * neighbours when it is less than a third full. Measured with rows removed at random: how full the pages are by the part
- * of the stretch that is still there, after its L3 was thinned, and after it was dropped.
- */
-const THINNED: readonly (readonly [left: number, full: number])[] = [
-  [0.25, 0.8],
-  [0.33, 0.71],
-  [0.37, 0.63],
-  [0.46, 0.5],
-];
-const SWEPT: typeof THINNED = [
-  [0.1, 0.48],
-  [0.15, 0.53],
-  [0.2, 0.58],
-  [0.25, 0.62],
-  [0.3, 0.62],
-  [0.4, 0.54],
-];
-/** After another lane was dropped from it. */
-const SWEPT_AGAIN = 0.46;
-
-function between(points: typeof THINNED, left: number): number {
-  const next = points.findIndex(([at]) => at >= left);
-  const [high, low] = [points[next], points[next - 1]];
-  if (!high) return points.at(-1)?.[1] ?? 1;
-  if (!low) return high[1];
-  return low[1] + ((high[1] - low[1]) * (left - low[0])) / (high[0] - low[0]);
-}
-
-const density = (left: number, sweeps: number): number =>
-  Math.max(left, sweeps > 1 ? SWEPT_AGAIN : between(sweeps === 1 ? SWEPT : THINNED, left));
-
 /** A gap record with its index entries, and how many times the least rows it tells of, on average. */
 const GAP_BYTES = 380;
 const GAP_STRETCH = 1.5;
@@ -87,11 +65,9 @@ const MAX_TURNS = 40_000;
 
 interface Run {
   rows: Record<ForecastClass, number>;
-  thinned: boolean;
-  /** Lanes dropped from it. */
-  sweeps: number;
+  stage: Stage;
   delivered: boolean;
-  /** What it took in the table when nothing had gone of it. */
+  /** Rows in it when nothing had gone. */
   whole: number;
   /** Ages at the start of the play, hours; below zero: yet to come. */
   from: number;
@@ -101,39 +77,31 @@ interface Run {
 const none = (): Record<ForecastClass, number> => ({ L0: 0, L1: 0, L2: 0, L3: 0, proof: 0 });
 
 export function forecast(measured: Measured): Outage {
-  const { roomBytes, rates, rowBytes, indexBytes, otherBytesPerHour, keepHours } = measured;
+  const { roomBytes, rates, rowBytes, packing, rollup, keepHours } = measured;
   const tableOf = (rows: PerClass): number => forecastClasses.reduce((sum, one) => sum + rows[one] * rowBytes[one], 0);
-  const indexOf = (rows: PerClass): number =>
-    forecastClasses.reduce((sum, one) => sum + rows[one] * (indexBytes?.[one] ?? 0), 0);
-  const bytesOf = ({ rows, thinned, sweeps, whole }: Run): number => {
+  const bytesOf = ({ rows, stage, whole }: Run): number => {
     const table = tableOf(rows);
-    const packed = (thinned || sweeps > 0) && whole > 0 ? density(Math.min(1, table / whole), sweeps) : 1;
-    return table / packed + indexOf(rows);
+    return table === 0 ? 0 : table / packing[stage].full + whole * packing[stage].beside;
   };
-  /** As it was before anything went, by what comes in now where nothing else tells. */
-  const wholeOf = (rows: PerClass, thinned: boolean): number => {
-    const facts = rates.L0 + rates.L1 + rates.L2 + rates.proof;
+  const facts = rates.L0 + rates.L1 + rates.L2 + rates.proof;
+  /** How many there were before anything went, by what comes in now where nothing else tells. */
+  const wholeOf = (rows: PerClass, stage: Stage): number => {
     const others = rows.L0 + rows.L1 + rows.L2 + rows.proof;
-    const lost = rows.L3 > 0 ? rows.L3 * THIN_TO : facts > 0 ? (others * rates.L3) / facts : 0;
-    return tableOf(thinned ? { ...rows, L3: lost } : rows);
+    if (stage === 'whole') return others + rows.L3;
+    if (rows.L3 > 0) return others + rows.L3 * THIN_TO;
+    return facts > 0 ? others * (1 + rates.L3 / facts) : others;
   };
   // What is there goes in pieces, as it does in reality.
   const runs = measured.stock.flatMap(({ rows, thinned, delivered, age }) => {
-    const run = {
-      rows: { ...rows },
-      thinned,
-      sweeps: thinned && rows.L3 === 0 ? 1 : 0,
-      delivered,
-      whole: wholeOf(rows, thinned),
-      from: age[0],
-      to: age[1],
-    };
+    const stage = stageOf(rows, rates, thinned);
+    const run = { rows: { ...rows }, stage, delivered, whole: wholeOf(rows, stage), from: age[0], to: age[1] };
     return split(run, Math.ceil(bytesOf(run) / (GRAIN * roomBytes)));
   });
   let used = measured.usedBytes;
   let hours = 0;
+  let figures = rollup.bytesPerHour * rollup.hours;
   const found: { L3?: number; L2?: number; L1?: number } = {};
-  const perHour = tableOf(rates) + indexOf(rates) + otherBytesPerHour;
+  const perHour = tableOf(rates) / packing.whole.full + (facts + rates.L3) * packing.whole.beside + rollup.bytesPerHour;
   if (perHour <= 0) return found;
   const grainHours = (GRAIN * roomBytes) / perHour;
 
@@ -141,10 +109,11 @@ export function forecast(measured: Measured): Outage {
     const rows = none();
     for (const one of forecastClasses) rows[one] = rates[one] * span;
     const ages = { from: -hours, to: -hours - span };
-    const run = { rows, thinned: false, sweeps: 0, delivered: false, whole: tableOf(rows), ...ages };
+    const run: Run = { rows, stage: 'whole', delivered: false, whole: wholeOf(rows, 'whole'), ...ages };
     runs.push(run);
     hours += span;
-    used += bytesOf(run) + otherBytesPerHour * span;
+    figures += rollup.bytesPerHour * span;
+    used += bytesOf(run) + rollup.bytesPerHour * span;
   }
 
   function change(run: Run, action: () => void): void {
@@ -173,7 +142,7 @@ export function forecast(measured: Measured): Outage {
   function sweep(run: Run, one: ForecastClass): void {
     change(run, () => {
       run.rows[one] = 0;
-      run.sweeps++;
+      run.stage = later(run.stage, one);
     });
   }
 
@@ -181,15 +150,28 @@ export function forecast(measured: Measured): Outage {
     used += run.rows.L3 * (1 - 1 / THIN_TO) * gapPerRow;
     change(run, () => {
       run.rows.L3 /= THIN_TO;
-      run.thinned = true;
+      run.stage = later(run.stage, 'thinned');
     });
   }
 
+  /** Figures of so many hours stay, whatever happens. */
+  function forget(kept: number, target: number): void {
+    const gone = Math.max(0, Math.min(figures - kept * rollup.bytesPerHour, used - target));
+    figures -= gone;
+    used -= gone;
+  }
+
   function remove(what: Step['what'], target: number): void {
-    if (what === 'L4' || what === 'rollup') return;
+    if (what === 'L4') return;
+    if (what === 'rollup') {
+      const facts = steps.find((step) => step.what === 'L2');
+      forget(KEPT_ROLLUP_HOURS.usually, target);
+      if (facts && used >= facts.from * roomBytes) forget(KEPT_ROLLUP_HOURS.atLeast, facts.until * roomBytes);
+      return;
+    }
     const one = what === 'thin' ? 'L3' : what;
     for (let run = runs[places[what]]; run && used > target; run = runs[++places[what]]) {
-      if (run.rows[one] === 0 || (what === 'thin' && run.thinned)) continue;
+      if (run.rows[one] === 0 || (what === 'thin' && run.stage !== 'whole')) continue;
       if (!run.delivered) found[one] ??= hours;
       if (what === 'thin') thin(run);
       else {
@@ -209,6 +191,15 @@ export function forecast(measured: Measured): Outage {
     expire();
   }
   return found;
+}
+
+const later = (now: Stage, gone: Stage | ForecastClass): Stage =>
+  stages[Math.max(stages.indexOf(now), (stages as readonly string[]).indexOf(gone))] ?? now;
+
+/** By what is missing though it comes in. */
+function stageOf(rows: PerClass, rates: PerClass, thinned: boolean): Stage {
+  const gone = (['L1', 'L2', 'L3'] as const).find((lane) => rows[lane] === 0 && rates[lane] > 0);
+  return gone ?? (thinned ? 'thinned' : 'whole');
 }
 
 function split(run: Run, parts: number): Run[] {

@@ -24,6 +24,9 @@ export const steps: readonly Step[] = [
 /** Of each point one reading in so many is kept. */
 export const THIN_TO = 10;
 
+/** Hourly figures of so many hours stay; where facts would go next, fewer. */
+export const KEPT_ROLLUP_HOURS = { usually: 30 * 24, atLeast: 24 };
+
 /** Where removal cannot keep up, input is refused; it is taken again below the second number. */
 const REFUSE = { from: 0.97, until: 0.96 };
 const REFUSE_TRACES = { from: 0.7, until: 0.68 };

@@ -1,15 +1,12 @@
 /** Puts together what the forecast needs: in the running gateway, and on the command line beside it. */
-import { type ForecastClass, forecastClasses, type Measured, type Part, type PerClass } from './forecast.ts';
+import type { ForecastClass, Measured, Packing, Part, PerClass } from './forecast.ts';
 import type { Rates } from './rates.ts';
+import { ROW_BYTES } from './rehearsal.ts';
 import type { Stored } from './scan.ts';
 import type { Class } from './schema.ts';
 import type { StorageSettings } from './settings.ts';
 
-/**
- * What a row takes beside its content, in bytes: head, stamps and page of the row, and for facts their entries in the
- * indexes. A test compares it with a database.
- */
-const ROW_BYTES = 37;
+/** About what a row takes in the indexes, where nobody needs to know it better. */
 const INDEX_BYTES = { reading: 10, fact: 55 };
 /** Content of a row where none has been seen yet. */
 const USUAL_CONTENT = 110;
@@ -36,25 +33,25 @@ export interface Survey {
   readonly rates: Rates;
   readonly stored: Readonly<Record<Class, Stored>>;
   readonly parts: readonly Part[];
-  /** Points with hourly figures. */
-  readonly points: number;
+  readonly packing: Packing;
+  /** Hourly figures that come in an hour, and of how many hours there are some. */
+  readonly figures: { readonly perHour: number; readonly hours: number };
   readonly settings: StorageSettings;
   readonly clockTrusted: boolean;
   readonly alone: boolean;
 }
 
 export function measuredFrom(survey: Survey): Measured {
-  const { settings, rates, stored, points, clockTrusted, alone } = survey;
+  const { settings, rates, stored, clockTrusted, alone } = survey;
   const days = (of: ForecastClass) =>
     of === 'L3' ? settings.rawDays : of === 'proof' ? settings.proofDays : settings.factDays;
-  const active = forecastClasses.some((of) => rates[of] > 0);
   return {
     roomBytes: survey.roomBytes,
     usedBytes: survey.usedBytes,
     rates: perClass((of) => rates[of]),
     rowBytes: perClass((of) => tableBytesOf(stored[of])),
-    indexBytes: perClass(indexBytesOf),
-    otherBytesPerHour: active ? points * ROLLUP_BYTES : 0,
+    packing: survey.packing,
+    rollup: { bytesPerHour: survey.figures.perHour * ROLLUP_BYTES, hours: survey.figures.hours },
     stock: survey.parts,
     ...(clockTrusted ? { keepHours: perClass((of) => days(of) * HOURS_PER_DAY) } : {}),
     alone,

@@ -9,6 +9,7 @@ import { roomBytes, THIN_TO } from './levels.ts';
 import { measuredFrom } from './measure.ts';
 import { type OutagePhrase, words } from './outage-text.words.ts';
 import { type RateRow, rateSql, ratesOf } from './rates.ts';
+import { usualPacking } from './rehearsal.ts';
 import { createScan } from './scan.ts';
 import { settingsFrom } from './settings.ts';
 
@@ -43,13 +44,16 @@ export function outageReport(dataDir: string): OutageReport {
     const rates = ratesOf(db.prepare<[number], RateRow>(rateSql.read).all(0));
     const cursors = db.prepare<[], number>("SELECT pos FROM cursor WHERE name LIKE 'uplink:%'").pluck().all();
     const now = Date.now();
+    const thinned = mark.get('thinned') ?? 0;
+    const head = db.prepare<[], number>('SELECT max(pos) FROM record').pluck().get() ?? 0;
     const survey = {
       roomBytes: room,
       usedBytes,
       rates: rates.day,
       stored: scan.stored(),
-      parts: scan.parts(mark.get('thinned') ?? 0, Math.min(...cursors, Number.MAX_SAFE_INTEGER), now),
-      points: db.prepare<[], number>('SELECT count(*) FROM rollup_point').pluck().get() ?? 0,
+      parts: scan.parts(thinned, Math.min(...cursors, Number.MAX_SAFE_INTEGER), now),
+      packing: scan.rehearsal(thinned + 1, head)?.packing ?? usualPacking,
+      figures: scan.figures(),
       settings: settingsFrom(),
       clockTrusted: true,
       alone: cursors.length === 0,

@@ -60,6 +60,19 @@ export function ratesOf(rows: readonly RateRow[]): Measurement {
   return { day: day.rates, hour: last(2).rates, hours: day.hours };
 }
 
+const MIX_CHANGE = 0.1;
+
+/** Other kinds of records come in than did, by a tenth of all. */
+export function mixChanged(before: Rates, now: Rates): boolean {
+  const sum = (of: Rates) =>
+    Math.max(
+      1,
+      Object.values(of).reduce((total, rate) => total + rate, 0),
+    );
+  const moved = classes.reduce((total, one) => total + Math.abs(before[one] / sum(before) - now[one] / sum(now)), 0);
+  return moved / 2 > MIX_CHANGE;
+}
+
 export function watchRates(journal: Pick<Journal, 'commit' | 'db' | 'onCommit'>, clock: Clock) {
   const counts = new Float64Array(classes.length);
   let since = clock.mono();

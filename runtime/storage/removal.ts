@@ -7,7 +7,7 @@ import type { Journal, Write } from '../journal/journal.ts';
 import { epochOf, seqOf } from '../journal/schema.ts';
 import { type Batch, blockOf, type Stretch } from './scan.ts';
 import type { Scanner } from './scanner.ts';
-import { type Class, classes, laneOf, type Reason } from './schema.ts';
+import { type Class, classes, laneOf, REMOVE_SQL, type Reason } from './schema.ts';
 
 export interface GapData {
   readonly lane: string;
@@ -31,7 +31,6 @@ interface RemovalRow {
   kept: string;
 }
 
-const DELETE = 'DELETE FROM record WHERE pos IN (SELECT value FROM json_each(?))';
 const COUNT = `UPDATE storage_block SET rows = rows - taken.gone, bytes = bytes - taken.weight
   FROM (SELECT value ->> 0 AS place, value ->> 1 AS gone, value ->> 2 AS weight FROM json_each(?)) AS taken
   WHERE class = ? AND block = taken.place`;
@@ -49,7 +48,7 @@ export const markWrite = (name: string, value: number): Write => ({ sql: MARK, p
 
 /** The writes that remove one batch and count it. */
 const batchWrites = (of: Class, { positions, blocks }: Batch): Write[] => [
-  { sql: DELETE, params: [positions] },
+  { sql: REMOVE_SQL, params: [positions] },
   { sql: COUNT, params: [blocks, classes.indexOf(of)] },
 ];
 

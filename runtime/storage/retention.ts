@@ -4,9 +4,9 @@ import type { JournalRecord } from '../contracts/record.ts';
 import type { Journal } from '../journal/journal.ts';
 import { markWrite, type Removal } from './removal.ts';
 import { pruneWrite } from './rollup.ts';
-import { BATCH_ROWS, STRETCH_ROWS } from './scan.ts';
+import { STRETCH_ROWS } from './scan.ts';
 import type { Scanner } from './scanner.ts';
-import type { Class } from './schema.ts';
+import { BATCH_ROWS, type Class } from './schema.ts';
 import type { StorageSettings } from './settings.ts';
 
 const HOUR_MS = 3_600_000;

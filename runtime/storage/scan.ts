@@ -5,20 +5,15 @@
 import type Database from 'better-sqlite3';
 import { epochOf } from '../journal/schema.ts';
 import type { Part } from './forecast.ts';
-import { BLOCK, CLASS_SQL, type Class, classes, type Reason } from './schema.ts';
+import { type Rehearsed, rehearse } from './rehearsal.ts';
+import { BATCH_ROWS, BLOCK, BYTES_SQL, CLASS_SQL, type Class, classes, isClass, type Reason } from './schema.ts';
 
-/** Rows removed by one transaction (reliability.md B4), and by one gap record. */
-export const BATCH_ROWS = 500;
+/** Rows removed by one gap record. */
 export const STRETCH_ROWS = 20_000;
 /** One question is answered with what was found in so long a time: a long reader would hold up checkpoints. */
 const BUDGET_MS = 400;
 const HOUR_MS = 3_600_000;
-
-/** Content of a row, without what SQLite puts around it. */
-export const BYTES_SQL = `octet_length(id) + octet_length(scenario) + octet_length(device) + octet_length(name)
-  + octet_length(data) + ifnull(octet_length(cause), 0) + ifnull(octet_length(actor), 0)`;
-const isClass = (of: Class): string =>
-  of === 'proof' ? 'kind IN (5, 6, 7)' : `lane = ${classes.indexOf(of)} AND kind NOT IN (5, 6, 7)`;
+const HOURS_PER_DAY = 24;
 
 export const blockOf = (pos: number): number => Math.floor(pos / BLOCK);
 const blockStart = (block: number): number => block * BLOCK;
@@ -341,7 +336,26 @@ export function createScan(db: Database.Database, thinTo: number) {
     }));
   }
 
-  return { digest, plan, rest, olderThan, after, stored, parts };
+  /** What removal would give back; see rehearsal.ts. */
+  const rehearsal = (untouched: number, head: number): Rehearsed | undefined =>
+    rehearse(db, { untouched, head, thinTo, turns: sinceKept });
+
+  /** How many hourly figures come in an hour, and of how many hours there are some. */
+  function figures(): { perHour: number; hours: number } {
+    const { oldest, hour } =
+      statement<{ oldest: number | null; hour: number | null }>(
+        'SELECT min(hour) AS oldest, (SELECT max(hour) FROM rollup) AS hour FROM rollup',
+      ).get() ?? {};
+    if (oldest == null || hour == null || oldest === hour) return { perHour: 0, hours: 0 };
+    const hours = hour - oldest;
+    const counted = Math.min(hours, HOURS_PER_DAY);
+    const rows = statement<number>('SELECT count(*) FROM rollup WHERE hour >= ? AND hour < ?')
+      .pluck()
+      .get(hour - counted, hour);
+    return { perHour: (rows ?? 0) / counted, hours };
+  }
+
+  return { digest, plan, rest, olderThan, after, stored, parts, rehearsal, figures };
 }
 const hoursSince = (then: number, now: number): number => Math.max(0, now - then) / HOUR_MS;
 export type Scan = ReturnType<typeof createScan>;

@@ -16,6 +16,17 @@ export const laneOf = (of: Class): Lane => (of === 'proof' ? 'L0' : of);
 /** The class of a row of table `record`. */
 export const CLASS_SQL = 'CASE WHEN kind IN (5, 6, 7) THEN 5 ELSE lane END';
 
+/** What a row of table `record` must be to be of a class. */
+export const isClass = (of: Class): string =>
+  of === 'proof' ? 'kind IN (5, 6, 7)' : `lane = ${classes.indexOf(of)} AND kind NOT IN (5, 6, 7)`;
+/** Content of a row, without what SQLite puts around it. */
+export const BYTES_SQL = `octet_length(id) + octet_length(scenario) + octet_length(device) + octet_length(name)
+  + octet_length(data) + ifnull(octet_length(cause), 0) + ifnull(octet_length(actor), 0)`;
+/** Rows removed by one transaction (reliability.md B4). */
+export const BATCH_ROWS = 500;
+/** Removes the rows at the positions of a JSON list. */
+export const REMOVE_SQL = 'DELETE FROM record WHERE pos IN (SELECT value FROM json_each(?))';
+
 export const reasons = ['thinned', 'space', 'retention'] as const;
 export type Reason = (typeof reasons)[number];
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import { type Draft, type Lane, lanes } from '../contracts/record.ts';
+import { GatehouseError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import { positionNumber } from '../journal/schema.ts';
 import { rowBytesOf } from './measure.ts';
@@ -62,6 +63,26 @@ describe('a small disk', () => {
     const told = gapsOf(journal).filter(({ lane }) => lane === 'L1');
     expect(dropped?.space).toBe(told.reduce((sum, { count }) => sum + count, 0));
     expect(store.alarms.map(({ level }) => level)).toEqual([1, 2, 3]);
+  });
+
+  test('B1 the hourly figures go, down to the last day, before a fact does', { timeout: 60_000 }, async () => {
+    await using store = await openTestStore({ capBytes: MB, lookMs: 60 * MINUTE });
+    const { journal, storage, clock } = store;
+    const oldest = journal.db.prepare<[], number>('SELECT min(hour) FROM rollup').pluck();
+    const facts = () => gapsOf(journal).filter(({ lane }) => lane === 'L2');
+    let before = 0;
+    for (let hour = 0; facts().length === 0 && hour < 200; hour++) {
+      before = oldest.get() ?? 0;
+      await journal.append(
+        ...Array.from({ length: 100 }, (_, n) => ({ ...draftOf('L3', n), device: `d${n}` })),
+        ...many('L2', 60),
+      );
+      await clock.advance(60 * MINUTE);
+      await storage.look();
+    }
+    expect(facts().length).toBeGreaterThan(0);
+    expect(before).toBeLessThan(oldest.get() ?? 0);
+    expect(oldest.get()).toBeGreaterThanOrEqual(Math.floor(clock.now() / (60 * MINUTE)) - 24);
   });
 
   test('R5 of each point every tenth reading stays, oldest first', { timeout: 60_000 }, async () => {
@@ -213,7 +234,10 @@ describe('removal', () => {
       const began = performance.now();
       await journal.append(draftOf('L0', round));
       waits.push(performance.now() - began);
-      await journal.append(...many('L3', 500, round * 2000));
+      // Where the disk is busy elsewhere, removal may fall so far behind that readings are refused.
+      await journal.append(...many('L3', 500, round * 2000)).catch((error: unknown) => {
+        if (!(error instanceof GatehouseError && error.code === 'journal.full')) throw error;
+      });
     }
     await removing;
     expect(sizes.length).toBeGreaterThan(4);

@@ -19,6 +19,7 @@ import {
   DISK_MARGIN_BYTES,
   dueAt,
   fillOf,
+  KEPT_ROLLUP_HOURS,
   leastRows,
   type Measured,
   refusedAt,
@@ -27,13 +28,14 @@ import {
   THIN_TO,
 } from './levels.ts';
 import { measuredFrom, rowBytesOf } from './measure.ts';
-import { type Measurement, watchRates } from './rates.ts';
+import { type Measurement, mixChanged, watchRates } from './rates.ts';
+import { ENOUGH_ROWS, usualPacking } from './rehearsal.ts';
 import { createRemoval, markWrite } from './removal.ts';
 import { createRetention } from './retention.ts';
 import { type HistoryQuery, mergeWrites, pruneWrite, readHistory } from './rollup.ts';
-import { BATCH_ROWS, STRETCH_ROWS, type Stored } from './scan.ts';
+import { STRETCH_ROWS, type Stored } from './scan.ts';
 import { startScanner } from './scanner.ts';
-import { type Class, classes, type Reason } from './schema.ts';
+import { BATCH_ROWS, type Class, classes, type Reason } from './schema.ts';
 import type { StorageSettings } from './settings.ts';
 
 /** Where records go, and which lanes it takes. */
@@ -92,8 +94,6 @@ const WAL_ALARM_BYTES = 64 << 20;
 const EARLY_PART = 0.004;
 const RECLAIM_PAGES = 128;
 const RECLAIM_LEAST_BYTES = 16 << 20;
-/** Figures of so many hours stay; on a disk that would drop facts next, fewer. */
-const KEPT_ROLLUP_HOURS = { usually: 30 * 24, atLeast: 24, from: 0.9 };
 const HOUR_MS = 3_600_000;
 
 const classOf: Readonly<Record<'thin' | 'L1' | 'L2' | 'L3' | 'L4', Class>> = {
@@ -132,7 +132,6 @@ export function watchSpace(parts: StorageParts): Storage {
   const drops = journal.db.prepare<[], { class: number; reason: Reason; target: string; rows: number }>(
     'SELECT class, reason, target, rows FROM storage_drop',
   );
-  const pointCount = journal.db.prepare<[], { points: number }>('SELECT count(*) AS points FROM rollup_point');
   const oldestHour = journal.db.prepare<[], { hour: number }>('SELECT hour FROM rollup ORDER BY hour LIMIT 1');
 
   let digested = marks.get('digested')?.value ?? 0;
@@ -141,6 +140,9 @@ export function watchSpace(parts: StorageParts): Storage {
   let surveyedAt = Number.NEGATIVE_INFINITY;
   let stored = noStored;
   let outage: Outage = {};
+  let packing = usualPacking;
+  /** What it was found with. */
+  let rehearsed: { readonly rows: number; readonly rates: Measurement['day'] } | undefined;
   let measurement: Measurement = rates.now();
   let backlog: TargetView[] = [];
   let refused: ReadonlySet<Lane> = new Set();
@@ -229,8 +231,8 @@ export function watchSpace(parts: StorageParts): Storage {
       const excess = measured.usedBytes - until * room;
       if (what === 'rollup') {
         const oldest = oldestHour.get()?.hour;
-        const { usually, atLeast, from } = KEPT_ROLLUP_HOURS;
-        const kept = measured.usedBytes >= from * room ? atLeast : usually;
+        const { usually, atLeast } = KEPT_ROLLUP_HOURS;
+        const kept = due.some((step) => step.what === 'L2') ? atLeast : usually;
         const before = Math.floor(clock.now() / HOUR_MS) - kept;
         if (oldest === undefined || oldest >= before) continue;
         await journal.commit({ writes: [pruneWrite(before, BATCH_ROWS)] });
@@ -302,10 +304,23 @@ export function watchSpace(parts: StorageParts): Storage {
     await unlessFull(() => journal.commit({ writes: [markWrite('cap', capBytes())] }));
   }
 
+  /** What removal would give back, again when other records come in, or many more than there were. */
+  async function weigh(day: Measurement['day']): Promise<void> {
+    const few = rehearsed && rehearsed.rows < ENOUGH_ROWS && head() - thinned > 2 * rehearsed.rows;
+    if (rehearsed && !few && !mixChanged(rehearsed.rates, day)) return;
+    const found = await scanner.ask('rehearsal', thinned + 1, head());
+    if (!found) return;
+    packing = found.packing;
+    rehearsed = { rows: found.rows, rates: day };
+  }
+
   async function survey(): Promise<void> {
+    const starting = surveyedAt === Number.NEGATIVE_INFINITY;
     surveyedAt = clock.mono();
     stored = await scanner.ask('stored');
     measurement = rates.now();
+    // A start and a filling disk have better things to do.
+    if (!starting && running.size === 0) await weigh(measurement.day);
     const cursors = (['L0', 'L3'] as const).flatMap((of) => Object.values(cursorsFor(of)));
     const delivered = cursors.length === 0 ? 0 : Math.min(...cursors);
     const measured = measure();
@@ -317,7 +332,8 @@ export function watchSpace(parts: StorageParts): Storage {
         rates: measurement.day,
         stored,
         parts: await scanner.ask('parts', thinned, delivered, clock.now()),
-        points: pointCount.get()?.points ?? 0,
+        packing,
+        figures: await scanner.ask('figures'),
         settings: parts.settings(),
         clockTrusted: parts.clockQuality() === 'synced',
         alone: cursors.length === 0,

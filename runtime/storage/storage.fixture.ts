@@ -3,12 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ManualClock, manualClock } from '../../test/manual-clock.ts';
-import type { Draft, JournalRecord, Lane } from '../contracts/record.ts';
+import { type Draft, type JournalRecord, type Lane, lanes } from '../contracts/record.ts';
 import { Journal, type ReadOnlyDatabase } from '../journal/journal.ts';
 import { positionNumber, seqOf } from '../journal/schema.ts';
 import { silentLog } from '../log.ts';
-import { BYTES_SQL } from './scan.ts';
-import { BLOCK, CLASS_SQL, schema } from './schema.ts';
+import { BLOCK, BYTES_SQL, CLASS_SQL, schema } from './schema.ts';
 import { type StorageSettings, settingsFrom } from './settings.ts';
 import { type Storage, type StorageAlarm, type StorageParts, watchSpace } from './space.ts';
 
@@ -100,29 +99,39 @@ interface Gap {
 export function faultsOf(db: ReadOnlyDatabase, epoch: number, laneAt?: (seq: number) => Lane | undefined): string[] {
   const faults: string[] = [];
   const first = positionNumber(epoch, 0);
-  const present = new Set(
+  const head = seqOf(
     db
-      .prepare<[number, number], number>('SELECT pos FROM record WHERE pos BETWEEN ? AND ? ORDER BY pos')
+      .prepare<[number], number>('SELECT max(pos) FROM record WHERE pos < ?')
       .pluck()
-      .all(first, positionNumber(epoch + 1, 0) - 1)
-      .map(seqOf),
+      .get(positionNumber(epoch + 1, 0)) ?? first,
   );
+  const present = new Uint8Array(head + 1);
+  for (const pos of db
+    .prepare<[number, number], number>('SELECT pos FROM record WHERE pos BETWEEN ? AND ?')
+    .pluck()
+    .iterate(first, first + head))
+    present[seqOf(pos)] = 1;
   const gaps = db
     .prepare<[], string>("SELECT data FROM record WHERE kind = 6 AND name = 'buffer.gap' ORDER BY pos")
     .pluck()
     .all()
     .map((data) => JSON.parse(data) as Gap)
     .filter((gap) => gap.epoch === epoch);
-  const head = Math.max(0, ...[...present].slice(-1));
+  /** A bit for every lane a gap record tells of. */
+  const covered = new Uint8Array(head + 1);
+  for (const { lane, from, to } of gaps) {
+    const bit = 1 << lanes.indexOf(lane);
+    for (let seq = from; seq <= to; seq++) covered[seq] = (covered[seq] ?? 0) | bit;
+  }
   let missing = 0;
   const byLane: Partial<Record<Lane, number>> = {};
   for (let seq = 1; seq <= head; seq++) {
-    if (present.has(seq)) continue;
+    if (present[seq]) continue;
     missing++;
     const lane = laneAt?.(seq);
     if (lane) byLane[lane] = (byLane[lane] ?? 0) + 1;
-    if (!gaps.some((gap) => gap.from <= seq && seq <= gap.to && (lane === undefined || gap.lane === lane)))
-      faults.push(`${epoch}:${seq} is missing without a gap record`);
+    const bits = lane === undefined ? 255 : 1 << lanes.indexOf(lane);
+    if (((covered[seq] ?? 0) & bits) === 0) faults.push(`${epoch}:${seq} is missing without a gap record`);
   }
   const told = gaps.reduce((sum, { count }) => sum + count, 0);
   if (told !== missing) faults.push(`${missing} records are missing, the gap records tell of ${told}`);
