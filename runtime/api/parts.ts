@@ -74,7 +74,10 @@ export type InventoryPort = Pick<
   | 'putUplink'
   | 'deleteUplink'
 >;
-export type DispatcherPort = Pick<Dispatcher, 'send' | 'settled' | 'get' | 'annotate' | 'renew'>;
+export type DispatcherPort = Pick<
+  Dispatcher,
+  'send' | 'settled' | 'get' | 'list' | 'leases' | 'annotate' | 'renew' | 'emergencyOpen'
+>;
 export type AlarmsPort = Pick<Alarms, 'open' | 'all' | 'get' | 'act' | 'raise' | 'clear' | 'takeOut' | 'floods'>;
 export type HostPort = Pick<DeviceHost, 'view' | 'pushed' | 'refusal'>;
 

@@ -46,6 +46,7 @@ const table: readonly Row[] = [
   ),
   ['POST', '/api/v1/access', ['guard', 'shift-leader', 'installer', 'admin', 'flow'], {}],
   ['POST', '/api/v1/commands', ['guard', 'shift-leader', 'installer', 'admin', 'flow'], {}],
+  ['GET', '/api/v1/commands?limit=5', everybody],
   ['GET', '/api/v1/commands/none', everybody],
   ['POST', '/api/v1/commands/none/renew', ['guard', 'shift-leader', 'installer', 'admin', 'flow']],
   ['POST', '/api/v1/commands/none/reason', ['guard', 'shift-leader', 'admin'], { reason: 'visitor' }],
@@ -104,7 +105,9 @@ const table: readonly Row[] = [
   // A log-in and a log-out are covered by name in auth.test.ts, the stream in streams.test.ts.
   ['POST', '/api/v1/sessions', 'anyone', {}],
 ];
-const ELSEWHERE = ['DELETE /api/v1/sessions/current', 'GET /api/v1/stream'];
+/** The emergency opening asks where a request comes from, not whose it is: emergency.test.ts. */
+const BY_PLACE = ['GET /api/v1/emergency-open', 'POST /api/v1/emergency-open'];
+const ELSEWHERE = ['DELETE /api/v1/sessions/current', 'GET /api/v1/stream', ...BY_PLACE];
 
 let gateway: TestGateway;
 beforeAll(async () => {

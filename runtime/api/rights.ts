@@ -18,6 +18,8 @@ export const rights = {
   health: 'nearby',
   /** Names on the booth's log-in tiles: no login on the site's own networks. */
   tiles: 'nearby',
+  /** F8: no login on the booth's own networks; elsewhere, and for flows, not at all. */
+  'emergency.open': 'nearby',
   self: [...people, 'platform'],
   /** At a panel somebody else may lend the rights of a leader. */
   'approval.ask': ['guard', 'shift-leader', 'admin'],

@@ -22,6 +22,7 @@ import { demoRoutes } from './routes/demo.ts';
 import { deviceRoutes } from './routes/devices.ts';
 import { describeRoutes, docsRoutes } from './routes/docs.ts';
 import { noticeRoutes, workOrderRoutes } from './routes/duty.ts';
+import { emergencyRoutes } from './routes/emergency.ts';
 import { eventRoutes } from './routes/events.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
 import { inventoryRoutes } from './routes/inventory.ts';
@@ -161,6 +162,7 @@ async function createApp(parts: Parts, limits: Limits) {
       inventoryRoutes(api, context);
       accessRoutes(api, context);
       commandRoutes(api, context);
+      emergencyRoutes(api, context);
       alarmRoutes(api, context);
       noticeRoutes(api, context);
       workOrderRoutes(api, context);

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type ManualClock, manualClock } from '../../test/manual-clock.ts';
 import type { CommandInput, CommandView } from '../contracts/api.ts';
-import type { Scalar } from '../contracts/contract.ts';
+import type { Scalar, Sender } from '../contracts/contract.ts';
 import { GatehouseError } from '../errors.ts';
 import { Journal } from '../journal/journal.ts';
 import { silentLog } from '../log.ts';
 import { Dispatcher, type Outputs, schema } from './dispatcher.ts';
+import { priorityOf } from './intent.ts';
+import { createStore } from './store.ts';
 
 /** A barrier as the dispatcher sees it: what was sent, and what can be read back. */
 function barrier() {
@@ -20,6 +22,8 @@ function barrier() {
     /** What sending does. */
     answer: async (): Promise<Record<string, unknown>> => ({}),
     moves: true,
+    /** Before it says where the arm is. */
+    reads: async () => {},
     /** Held up before the line is ours. */
     queue: async () => {},
   };
@@ -39,6 +43,7 @@ function barrier() {
       return answer;
     },
     async read() {
+      await state.reads();
       if (state.arm === undefined) throw new GatehouseError('driver.timeout', 'silent');
       return [{ point: 'barrierState', value: state.arm }];
     },
@@ -264,6 +269,64 @@ describe('never late, never twice', () => {
     expect(await outcome(dispatcher.get(id))).toMatchObject({ state: 'unknown' });
   });
 
+  test.each(['never answers', 'answers after the deadline'])(
+    'C5 a driver that %s and takes no notice of the abort: one end, two seconds after the deadline at most',
+    async (how) => {
+      let late = () => {};
+      board.state.answer = () => new Promise((resolve) => (late = () => resolve({})));
+      board.state.reads = () => new Promise(() => {});
+      const { id } = await dispatcher.send({ ...open, deadlineMs: 3000 }, guard, 'k1');
+      const began = clock.mono();
+      expect(await outcome(dispatcher.get(id))).toMatchObject({ state: 'unknown', code: 'driver.timeout' });
+      expect(clock.mono() - began).toBeLessThanOrEqual(5000);
+      if (how.startsWith('answers')) late();
+      await clock.advance(60_000);
+      expect(states()).toEqual(['accepted', 'executing', 'unknown']);
+      expect(await outcome(await dispatcher.send({ ...open, command: 'close' }, guard, 'k2'))).toBeDefined();
+    },
+  );
+
+  test('C5 a line that never comes free: expired at the deadline, and what comes free later sends nothing', async () => {
+    let release = () => {};
+    board.state.queue = () => new Promise((resolve) => (release = resolve));
+    const accepted = await dispatcher.send({ ...open, deadlineMs: 3000 }, guard, 'k1');
+    await clock.advance(3000);
+    await journal.append();
+    expect(dispatcher.get(accepted.id)).toMatchObject({ state: 'expired', code: 'command.expired' });
+    release();
+    await clock.advance(10_000);
+    expect(board.state.pulses).toEqual([]);
+    expect(states()).toEqual(['accepted', 'expired']);
+  });
+
+  test('C5 an end the disk does not take at first is recorded once it does', async () => {
+    let answered = () => {};
+    board.state.answer = () => new Promise((resolve) => (answered = () => resolve({})));
+    const accepted = await dispatcher.send(open, guard, 'k1');
+    await clock.advance(0);
+    const commit = vi.spyOn(journal, 'commit').mockRejectedValue(new GatehouseError('journal.write', 'I/O error'));
+    board.state.arm = 'open';
+    answered();
+    await clock.advance(500);
+    commit.mockRestore();
+    expect(await outcome(accepted)).toMatchObject({ state: 'succeeded' });
+    expect(states()).toEqual(['accepted', 'executing', 'succeeded']);
+  });
+
+  test('C1 keys are kept for seven days, and the newest of them in any case', async () => {
+    const day = 24 * 3600_000;
+    const store = createStore(journal.db);
+    const kept = () => store.list({ limit: 100 }).length;
+    for (let n = 0; n < 4; n++) await outcome(await dispatcher.send(open, guard, `k${n}`));
+    expect(store.forgetting(clock.now() + 6 * day, 1)).toBeUndefined();
+    expect(store.forgetting(clock.now() + 8 * day)).toBeUndefined(); // fewer than a hundred thousand
+    const write = store.forgetting(clock.now() + 8 * day, 3);
+    await journal.commit({ writes: write ? [write] : [] });
+    expect(kept()).toBe(3);
+    expect(store.find(guard.actor, 'k0')).toBeUndefined();
+    expect(store.find(guard.actor, 'k1')).toBeDefined();
+  });
+
   test('C5 every command has exactly one final state', async () => {
     for (let n = 0; n < 5; n++) await outcome(await dispatcher.send(open, guard, `k${n}`));
     const finals = states().filter((state) => state !== 'accepted' && state !== 'executing');
@@ -272,15 +335,43 @@ describe('never late, never twice', () => {
 });
 
 describe('what is refused is refused now, and recorded', () => {
-  test('C7 one command in flight per output; a higher priority takes over', async () => {
+  test('C7 one command in flight per output; a higher priority takes over, and the record names both', async () => {
     board.state.queue = () => new Promise(() => {});
     const first = await dispatcher.send(open, flow, 'k1');
     await expect(dispatcher.send(open, platform, 'k2')).rejects.toMatchObject({ code: 'command.busy' });
+    await expect(dispatcher.send(open, flow, 'k2b')).rejects.toMatchObject({ code: 'command.busy' });
     board.state.queue = async () => {};
     const second = await dispatcher.send(open, guard, 'k3');
     expect(await outcome(second)).toMatchObject({ state: 'succeeded' });
-    expect(first.id).not.toBe(second.id);
-    expect(refusals()).toEqual(['command.busy']);
+    expect(dispatcher.get(first.id)).toMatchObject({ state: 'failed', code: 'command.superseded' });
+    expect(refusals()).toEqual(['command.busy', 'command.busy']);
+    expect(journal.read({ name: 'command.superseded' }).items).toMatchObject([
+      { kind: 'audit', actor: guard.actor, data: { by: second.id, superseded: first.id } },
+    ]);
+    expect(board.state.pulses).toEqual(['open']);
+  });
+
+  test('C7 what was already sent when it was taken over ends once, as unknown', async () => {
+    board.state.answer = () => new Promise(() => {}); // the driver takes no notice
+    const first = await dispatcher.send(open, flow, 'k1');
+    board.state.answer = async () => ({});
+    const second = await dispatcher.send({ ...open, command: 'close' }, guard, 'k2');
+    board.state.arm = 'closed';
+    expect(await outcome(second)).toMatchObject({ state: 'succeeded' });
+    expect(dispatcher.get(first.id)).toMatchObject({ state: 'unknown', code: 'command.superseded' });
+    const own = (id: string) =>
+      journal
+        .read({ kind: ['command'] })
+        .items.filter(({ data }) => (data as { command: string }).command === id)
+        .map(({ data }) => (data as CommandView).state);
+    expect(own(first.id)).toEqual(['accepted', 'executing', 'unknown']);
+    expect(own(second.id)).toEqual(['accepted', 'executing', 'succeeded']);
+  });
+
+  test('C7 fire before the person who sees the lane, before a leader, before flows, before platforms', () => {
+    const order: Sender[] = ['linkage', 'guard', 'shift-leader', 'flow', 'platform'];
+    expect(order.toSorted((a, b) => priorityOf(b) - priorityOf(a))).toEqual(order);
+    expect(new Set(order.map(priorityOf)).size).toBe(order.length);
   });
 
   test('C9 the seventh opening within a minute is refused, an opening that a vehicle used does not count', async () => {

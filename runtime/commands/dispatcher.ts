@@ -1,47 +1,39 @@
 /**
- * One way from an intent to an outcome, whoever sends it (reliability.md C1-C7): accepted is durable, executing is durable
- * before the first byte leaves, success is read back, and after a crash nothing is ever sent again by itself.
+ * One way from an intent to an outcome, whoever sends it (reliability.md C1-C9): who may send what here and now, one
+ * command in flight per output, what is held, and the end that every command has. What happens between accepted and the
+ * end is in execution.ts.
  */
 import type { CommandTurn, Reading } from '../../drivers/driver.ts';
-import { type Clock, delay } from '../clock.ts';
+import { type Clock, delay, every } from '../clock.ts';
 import type { CommandInput, CommandView } from '../contracts/api.ts';
-import type { CommandKind, Proof, Scalar, Sender } from '../contracts/contract.ts';
+import type { Scalar, Sender } from '../contracts/contract.ts';
 import { scenarioOf } from '../contracts/index.ts';
-import { type Draft, finalStates, type JournalRecord } from '../contracts/record.ts';
-import { type ErrorCode, GatehouseError, reasonOf } from '../errors.ts';
-import type { Journal, Lookup, Unit } from '../journal/journal.ts';
+import type { Draft, JournalRecord } from '../contracts/record.ts';
+import { GatehouseError, reasonOf } from '../errors.ts';
+import type { Journal, Unit } from '../journal/journal.ts';
 import { uuidv7 } from '../journal/uuid.ts';
 import type { Log } from '../log.ts';
-import { codeOf, digestOf, failureState, recordOf } from './facts.ts';
-import { checkAlarms, checkIntent, MAX_DEADLINE_MS, priorityOf, type Situation, type Target } from './intent.ts';
+import { createExecutor, type Order, type Running } from './execution.ts';
+import { codeOf, digestOf, recordOf } from './facts.ts';
+import {
+  checkAlarms,
+  checkIntent,
+  failSafe,
+  MAX_DEADLINE_MS,
+  priorityOf,
+  type Situation,
+  type Target,
+} from './intent.ts';
 import { type Lease, Leases, leaseSchema } from './leases.ts';
-import { createProver, orAborted, unmet } from './proof.ts';
+import { createProver, orAborted } from './proof.ts';
 import { createRate } from './rate.ts';
+import { createFailSafeRecorder, createRecorder, type Recorder } from './recorder.ts';
+import { type CommandQuery, commandTable, createStore, type Store } from './store.ts';
 
-export const schema = `
-CREATE TABLE IF NOT EXISTS command (
-  id TEXT PRIMARY KEY,
-  actor TEXT NOT NULL,
-  key TEXT NOT NULL,
-  digest TEXT NOT NULL,
-  final INTEGER NOT NULL,
-  created INTEGER NOT NULL,
-  view TEXT NOT NULL,
-  UNIQUE (actor, key)
-) WITHOUT ROWID, STRICT;
-CREATE INDEX IF NOT EXISTS command_running ON command (created) WHERE final = 0;
-CREATE INDEX IF NOT EXISTS command_created ON command (created);
-${leaseSchema}`;
-const INSERT = 'INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?)';
-const UPDATE = 'UPDATE command SET final = ?, view = ? WHERE id = ? AND final = 0';
-const FORGET = 'DELETE FROM command WHERE created < ? AND final = 1';
-const ANNOTATE = "UPDATE command SET view = json_set(view, '$.reason', ?) WHERE id = ?";
+export const schema = `${commandTable}${leaseSchema}`;
 
-/** Keys are remembered this long (C1). */
-const KEEP_MS = 7 * 24 * 3600_000;
-/** The final state comes at most two seconds after the deadline (C5): the last look at the device, the end of waiting for it. */
-const LAST_LOOK_MS = 1500;
-const GIVEN_UP_MS = 1700;
+/** Old keys are forgotten this often. */
+const FORGET_EVERY_MS = 3600_000;
 /** A graceful stop waits so long for the outcomes of what is running (V8). */
 const STOPPING_MS = 2000;
 /** Beside the one who holds. */
@@ -49,7 +41,7 @@ const MAY_RENEW: readonly Sender[] = ['shift-leader', 'admin', 'linkage'];
 const LEASE: Who = { actor: 'system:lease', sender: 'system' };
 
 export interface Who {
-  /** `user:…`, `flow:…`, `platform:…`, `linkage:…` */
+  /** `user:…`, `flow:…`, `platform:…`, `linkage:…`, `booth:…` */
   readonly actor: string;
   readonly sender: Sender;
 }
@@ -73,21 +65,6 @@ export interface Outputs {
   setting(device: string, command: string, input: Readonly<Record<string, unknown>>, actor: string): Promise<void>;
 }
 
-interface Running {
-  readonly id: string;
-  readonly priority: number;
-  readonly abort: AbortController;
-}
-
-/** What is asked of one output, once it is allowed. */
-interface Order {
-  readonly kind: CommandKind;
-  readonly output: string;
-  readonly who: Who;
-  /** Held now, and let go first. */
-  readonly overrides?: Lease;
-}
-
 export interface DispatcherParts {
   readonly journal: Journal;
   readonly outputs: Outputs;
@@ -95,74 +72,109 @@ export interface DispatcherParts {
   readonly log: Log;
   /** What a lease held is not let go: somebody must look. Without detail: it is over. */
   readonly heldTrouble?: (lease: Lease, detail: string | undefined) => void;
+  /** The wall clock can be believed: without it nothing is forgotten by age (T5). */
+  readonly clockTrusted?: () => boolean;
 }
 
-type Commit = (unit?: Unit) => Promise<void>;
+/** What one sender asks in one breath. */
+interface Asking {
+  readonly input: CommandInput;
+  readonly who: Who;
+  readonly key: string;
+  readonly digest: string;
+  /** Committed together with `accepted`. */
+  readonly also: Unit;
+}
+interface Live {
+  view: CommandView;
+  reason?: string;
+  readonly settled: Promise<CommandView>;
+}
+
 const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 export class Dispatcher {
-  readonly #journal: Journal;
-  readonly #outputs: Outputs;
-  readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #parts: DispatcherParts;
   readonly #rate: ReturnType<typeof createRate>;
   readonly #prover: ReturnType<typeof createProver>;
-  /** Not final yet, and final ones somebody still waits for. */
-  readonly #live = new Map<string, { view: CommandView; reason?: string; readonly settled: Promise<CommandView> }>();
-  readonly #byKey = new Map<string, Promise<CommandView>>();
-  readonly #running = new Map<string, Running>();
+  readonly #executor: ReturnType<typeof createExecutor>;
+  readonly #store: Store;
   readonly #leases: Leases;
+  /** Not final yet, and final ones somebody still waits for. */
+  readonly #live = new Map<string, Live>();
+  /** Of what is not yet found in the database. */
+  readonly #byKey = new Map<string, { readonly digest: string; readonly accepting: Promise<CommandView> }>();
+  readonly #running = new Map<string, Running>();
   /** Not final when this life began. What is accepted before {@link recover} has come to it is not one of them. */
   readonly #left: readonly CommandView[];
+  readonly #stopped = new AbortController();
   readonly #unfollow: () => void;
-  readonly #byId: Lookup<[string], { view: string }>;
-  readonly #byActorAndKey: Lookup<[string, string], { digest: string; id: string }>;
+  readonly #stopForgetting: () => void;
 
   constructor(parts: DispatcherParts) {
-    this.#journal = parts.journal;
-    this.#outputs = parts.outputs;
-    this.#clock = parts.clock;
-    this.#log = parts.log;
-    this.#rate = createRate(parts.clock);
+    this.#parts = parts;
+    const { journal, clock, log } = parts;
+    this.#rate = createRate(clock);
     this.#prover = createProver(parts);
-    const { db } = parts.journal;
-    this.#byId = db.prepare('SELECT view FROM command WHERE id = ?');
-    this.#byActorAndKey = db.prepare('SELECT digest, id FROM command WHERE actor = ? AND key = ?');
+    this.#store = createStore(journal.db);
+    this.#left = this.#store.unfinished();
     this.#leases = new Leases({
       ...parts,
       release: (lease) => this.#release(lease),
       forbidden: (lease) => this.#isForbidden(lease),
       trouble: (lease, detail) => parts.heldTrouble?.(lease, detail),
     });
-    this.#unfollow = parts.journal.onCommit((records) => this.#giveBack(records));
-    const left = db.prepare<[], { view: string }>('SELECT view FROM command WHERE final = 0').all();
-    this.#left = left.map(({ view }) => JSON.parse(view) as CommandView);
+    this.#executor = createExecutor({
+      ...parts,
+      leases: this.#leases,
+      prover: this.#prover,
+      stopped: this.#stopped.signal,
+      change: (next, recorder, also) => this.#change(next, recorder, also),
+    });
+    this.#unfollow = journal.onCommit((records) => this.#giveBack(records));
+    this.#stopForgetting = every(clock, FORGET_EVERY_MS, () => {
+      this.#forget().catch((error: unknown) => log.warn({ err: error }, 'old commands could not be forgotten'));
+    });
   }
 
   /**
    * Accepts a command. Resolves once `accepted` is durable; the same key with the same body answers with the first one.
+   * @param also committed together with `accepted`
    * @throws GatehouseError `device.*`, `command.*`; a refusal is recorded too
    */
-  async send(input: CommandInput, who: Who, key: string): Promise<CommandView> {
+  async send(input: CommandInput, who: Who, key: string, also: Unit = {}): Promise<CommandView> {
     const digest = digestOf(input);
-    const known = this.#lookUp(who.actor, key);
-    if (known) {
-      if (known.digest !== digest)
-        throw new GatehouseError('command.conflict', `Key ${key} was used for another command`);
-      return known.view;
-    }
     const mapKey = `${who.actor}\n${key}`;
     const inFlight = this.#byKey.get(mapKey);
-    if (inFlight) {
-      await inFlight.catch(() => undefined);
-      return this.send(input, who, key);
-    }
-    const accepting = this.#accept(input, who, key, digest);
-    this.#byKey.set(mapKey, accepting);
+    const stored = inFlight ? undefined : this.#store.find(who.actor, key);
+    const known = inFlight?.digest ?? stored?.digest;
+    if (known !== undefined && known !== digest)
+      throw new GatehouseError('command.conflict', `Key ${key} was used for another command`);
+    if (stored) return this.get(stored.id);
+    if (inFlight) return this.get((await inFlight.accepting).id);
+    const { accepting, written } = this.#accept({ input, who, key, digest, also });
+    this.#byKey.set(mapKey, { digest, accepting });
+    void written.then(
+      () => this.#byKey.delete(mapKey),
+      () => this.#byKey.delete(mapKey),
+    );
+    return accepting;
+  }
+
+  /**
+   * The emergency opening (F8): past everything but a safety linkage, and as often as it is pressed. Pressed again while it
+   * is under way it is the same opening.
+   * @throws GatehouseError `device.*`, `command.*`
+   */
+  async emergencyOpen(input: CommandInput, actor: string, key: string): Promise<CommandView> {
     try {
-      return await accepting;
-    } finally {
-      this.#byKey.delete(mapKey);
+      return await this.send(input, { actor, sender: 'booth' }, key);
+    } catch (error) {
+      const other =
+        error instanceof GatehouseError && error.code === 'command.busy' ? error.detail?.command : undefined;
+      const same = [...this.#running.values()].find(({ id, name }) => id === other && name === input.command);
+      if (!same) throw error;
+      return this.get(same.id);
     }
   }
 
@@ -175,11 +187,15 @@ export class Dispatcher {
   get(id: string): CommandView {
     const live = this.#live.get(id);
     if (live) return live.reason === undefined ? live.view : { ...live.view, reason: live.reason };
-    const row = this.#byId.get(id);
-    if (!row) throw new GatehouseError('command.not_found', `No command ${id}`);
-    return JSON.parse(row.view) as CommandView;
+    const view = this.#store.get(id);
+    if (!view) throw new GatehouseError('command.not_found', `No command ${id}`);
+    return view;
   }
 
+  /** Newest first. */
+  list(query: CommandQuery): CommandView[] {
+    return this.#store.list(query);
+  }
   /** Adds the reason a guard chose afterwards. */
   async annotate(id: string, { reason, note }: { reason: string; note?: string }, who: Who): Promise<CommandView> {
     const text = note === undefined ? reason : `${reason}: ${note}`;
@@ -187,14 +203,14 @@ export class Dispatcher {
     const live = this.#live.get(id);
     if (live) live.reason = text;
     const record: Draft = {
-      ...recordOf(view, scenarioOfView(this.#outputs, view)),
+      ...recordOf(view, this.#scenarioOf(view)),
       kind: 'state', // beside the command, for everybody who may see it
       name: 'command.reason',
       data: { command: id, reason, ...(note === undefined ? {} : { note }) },
       cause: id,
       actor: who.actor,
     };
-    await this.#journal.commit({ records: [record], writes: [{ sql: ANNOTATE, params: [text, id] }] });
+    await this.#parts.journal.commit({ records: [record], writes: [this.#store.annotating(id, text)] });
     return view;
   }
 
@@ -208,7 +224,7 @@ export class Dispatcher {
     // Reading a device back may take seconds; the gateway is ready meanwhile.
     await Promise.all(closing.filter((_, index) => open[index]?.state === 'accepted'));
     this.#leases.recover();
-    await this.#journal.commit({ writes: [{ sql: FORGET, params: [this.#clock.now() - KEEP_MS] }] });
+    await this.#forget();
   }
 
   /** What commands hold now. */
@@ -235,41 +251,44 @@ export class Dispatcher {
   /** Ends what is running and lets go what is held, before the links to the devices close. */
   async stop(): Promise<void> {
     this.#unfollow();
+    this.#stopForgetting();
     for (const running of this.#running.values())
       running.abort.abort(new GatehouseError('driver.closed', 'The gateway is stopping'));
     await this.#leases.stop();
     const ends = [...this.#live.values()].map(({ settled }) => settled);
-    if (ends.length > 0) await Promise.race([Promise.allSettled(ends), delay(this.#clock, STOPPING_MS)]);
+    if (ends.length > 0) await Promise.race([Promise.allSettled(ends), delay(this.#parts.clock, STOPPING_MS)]);
+    this.#stopped.abort();
   }
 
   async #renew(id: string, who: Who): Promise<void> {
     const lease = this.#leases.renewable(id);
     if (who.actor !== lease.actor && !MAY_RENEW.includes(who.sender))
       throw new GatehouseError('command.forbidden', `${id} is held by ${lease.actor}; ${who.sender} may not renew it`);
-    const target = this.#outputs.target(lease.device);
+    const { clock, journal, outputs } = this.#parts;
+    const target = outputs.target(lease.device);
     const kind = scenarioOf(target.scenario)?.commands[lease.name];
     if (!kind) throw new GatehouseError('command.unsupported', `${target.id} has no command "${lease.name}"`);
     checkAlarms(kind, target, this.#situationOf(target));
     const other = this.#running.get(lease.output);
     if (other) throw busy(other, lease.output);
-    const running: Running = { id, priority: priorityOf(lease.sender), abort: new AbortController() };
+    const running: Running = { id, name: lease.name, priority: priorityOf(lease.sender), abort: new AbortController() };
     this.#running.set(lease.output, running);
     const { signal } = running.abort;
-    const giveUp = this.#clock.after(kind.deadlineMs, () =>
+    const giveUp = clock.after(kind.deadlineMs, () =>
       running.abort.abort(new GatehouseError('driver.timeout', `${target.id} did not answer in ${kind.deadlineMs} ms`)),
     );
     const begin = async () => {
       signal.throwIfAborted();
-      const expires = this.#clock.mono() + lease.longestMs;
-      const longer: Lease = { ...lease, until: this.#clock.now() + lease.longestMs };
+      const expires = clock.mono() + lease.longestMs;
+      const longer: Lease = { ...lease, until: clock.now() + lease.longestMs };
       this.#leases.renewable(id);
-      await this.#journal.commit(this.#leases.renewing(longer, who.actor));
+      await journal.commit(this.#leases.renewing(longer, who.actor));
       this.#leases.renewed(longer, expires);
       signal.throwIfAborted();
     };
     const { input } = this.get(id);
     try {
-      await orAborted(this.#outputs.command(target.id, lease.name, input, { begin, signal }), signal);
+      await orAborted(outputs.command(target.id, lease.name, input, { begin, signal }), signal);
     } finally {
       giveUp();
       this.#free(lease.output, running);
@@ -278,13 +297,13 @@ export class Dispatcher {
 
   async #release({ device, release, command }: Lease): Promise<CommandView> {
     const input: CommandInput = { device, command: release, cause: command };
-    const { id } = await this.send(input, LEASE, `${command}/${uuidv7(this.#clock.now())}`);
+    const { id } = await this.send(input, LEASE, `${command}/${uuidv7(this.#parts.clock.now())}`);
     return this.settled(id);
   }
 
   #isForbidden({ device, name }: Lease): boolean {
     try {
-      const target = this.#outputs.target(device);
+      const target = this.#parts.outputs.target(device);
       const kind = scenarioOf(target.scenario)?.commands[name];
       if (kind) checkAlarms(kind, target, this.#situationOf(target));
       return false;
@@ -295,15 +314,15 @@ export class Dispatcher {
 
   #situationOf({ id }: Target): Situation {
     return {
-      latest: (point) => this.#outputs.latest(id, point),
-      alarmed: (scenario, alarm) => this.#outputs.alarmed(id, scenario, alarm),
+      latest: (point) => this.#parts.outputs.latest(id, point),
+      alarmed: (scenario, alarm) => this.#parts.outputs.alarmed(id, scenario, alarm),
     };
   }
 
   async #closeOpen(view: CommandView): Promise<void> {
     const settled = this.#close(view)
       .catch((error: unknown) =>
-        this.#log.error({ err: error, command: view.id }, 'the end of a command could not be recorded'),
+        this.#parts.log.error({ err: error, command: view.id }, 'the end of a command could not be recorded'),
       )
       .then(() => {
         const last = this.get(view.id);
@@ -315,57 +334,48 @@ export class Dispatcher {
   }
 
   async #close(view: CommandView): Promise<void> {
+    const recorder = createRecorder(this.#parts.journal, {});
     if (view.state === 'accepted') {
-      await this.#commit({
-        ...view,
-        state: 'expired',
-        code: 'command.expired',
-        detail: 'The gateway restarted before it was sent',
-      });
+      const detail = 'The gateway restarted before it was sent';
+      await this.#change({ ...view, state: 'expired', code: 'command.expired', detail }, recorder);
       return;
     }
-    const proof = kindOf(this.#outputs, view)?.proof;
+    const proof = scenarioOf(this.#scenarioOf(view))?.commands[view.command]?.proof;
     const proven = proof !== undefined && (await this.#prover.is(view.device, proof));
     const detail = 'The gateway restarted while it was executing';
-    await this.#commit(
+    await this.#change(
       proven
         ? { ...view, state: 'succeeded', proven: true, detail }
         : { ...view, state: 'unknown', code: 'driver.closed', detail },
+      recorder,
     );
   }
 
-  #lookUp(actor: string, key: string): { digest: string; view: CommandView } | undefined {
-    const row = this.#byActorAndKey.get(actor, key);
-    return row && { digest: row.digest, view: this.get(row.id) };
+  /** @returns what is accepted, and when it is durable */
+  #accept(asking: Asking): { accepting: Promise<CommandView>; written: Promise<void> } {
+    const { promise: written, resolve, reject } = Promise.withResolvers<void>();
+    const accepting = this.#begin(asking, resolve);
+    accepting.catch(reject);
+    return { accepting, written };
   }
 
-  async #accept(input: CommandInput, who: Who, key: string, digest: string): Promise<CommandView> {
-    const began = this.#clock.mono();
+  async #begin(asking: Asking, whenWritten: (written: Promise<void>) => void): Promise<CommandView> {
+    const { input, who, key, digest, also } = asking;
+    const { clock, log } = this.#parts;
+    const began = clock.mono();
+    const now = clock.now();
+    const id = uuidv7(now);
     let order: Order;
-    let superseded: Draft | undefined;
-    const id = uuidv7(this.#clock.now());
+    let superseded: Draft[];
     try {
       order = this.#orderOf(input, who);
-      const { kind, output } = order;
-      const target = { id: input.device };
+      this.#checkRate(order, id, input.device);
       superseded = this.#makeWay(id, order, input);
-      const waitMs = kind.perMinute === undefined ? 0 : this.#rate.take(output, id, kind.perMinute);
-      if (waitMs > 0) {
-        throw new GatehouseError(
-          'command.rate',
-          `More than ${kind.perMinute} a minute on ${target.id}; again in ${Math.ceil(waitMs / 1000)} s`,
-          {
-            detail: { retryAfterMs: waitMs },
-          },
-        );
-      }
     } catch (error) {
       await this.#recordRefusal(input, who, error);
       throw error;
     }
     const { kind, output } = order;
-    const deadlineMs = Math.min(input.deadlineMs ?? kind.deadlineMs, MAX_DEADLINE_MS);
-    const now = this.#clock.now();
     const view: CommandView = {
       id,
       device: input.device,
@@ -378,20 +388,24 @@ export class Dispatcher {
       ...(input.reason === undefined ? {} : { reason: input.reason }),
       ...(input.cause === undefined ? {} : { cause: input.cause }),
     };
-    const running: Running = { id, priority: priorityOf(who.sender), abort: new AbortController() };
+    const running: Running = {
+      ...{ id, name: input.command, priority: priorityOf(who.sender) },
+      abort: new AbortController(),
+    };
     this.#running.set(output, running);
-    let settle: (view: CommandView) => void = () => {};
-    const settled = new Promise<CommandView>((resolve) => (settle = resolve));
+    const { promise: settled, resolve: settle } = Promise.withResolvers<CommandView>();
     this.#live.set(id, { view, settled });
-    const accept = this.#acceptance({
-      records: [...(superseded ? [superseded] : []), recordOf(view, scenarioOfView(this.#outputs, view))],
-      writes: [{ sql: INSERT, params: [id, who.actor, key, digest, 0, now, JSON.stringify(view)] }],
+    const recorder = this.#recorderOf(who, {
+      records: [...superseded, recordOf(view, order.scenario), ...(also.records ?? [])],
+      writes: [this.#store.inserting(view, key, digest), ...(also.writes ?? [])],
     });
-    const run = this.#run(view, order, running, began + deadlineMs, accept);
+    whenWritten(recorder.written);
+    const deadline = began + Math.min(input.deadlineMs ?? kind.deadlineMs, MAX_DEADLINE_MS);
+    const run = this.#executor.run({ view, order, running, deadline, recorder });
     run.catch(() => undefined); // it is listened to below, once the command is accepted
     await nextTurn(); // an output that is free has begun by then
     try {
-      await accept();
+      await recorder.commit();
     } catch (error) {
       this.#live.delete(id);
       this.#free(output, running);
@@ -399,220 +413,96 @@ export class Dispatcher {
     }
     run
       .catch((error: unknown) =>
-        this.#log.error({ err: error, command: id }, 'the outcome of a command could not be recorded'),
+        log.error({ err: error, command: id }, 'the outcome of a command could not be recorded'),
       )
       .finally(() => {
         this.#free(output, running);
-        const last = this.get(id);
-        this.#live.delete(id);
-        settle(last);
+        settle(this.get(id));
+        void recorder.written.then(() => this.#live.delete(id));
       });
     return view;
   }
 
-  /**
-   * Commits `accepted` when first called, together with what comes next if that is known by then: an output that is free
-   * begins in the same transaction, which is one flush of the disk instead of two on the way to the gate.
-   */
-  #acceptance(accepted: Unit): Commit {
-    let durable: Promise<unknown> | undefined;
-    return async (next) => {
-      if (durable) {
-        await durable;
-        if (next) await this.#journal.commit(next);
-        return;
-      }
-      durable = this.#journal.commit({
-        records: [...(accepted.records ?? []), ...(next?.records ?? [])],
-        writes: [...(accepted.writes ?? []), ...(next?.writes ?? [])],
-      });
-      await durable;
-    };
+  #recorderOf(who: Who, first: Unit): Recorder {
+    return failSafe(who.sender)
+      ? createFailSafeRecorder({ ...this.#parts, stopped: this.#stopped.signal }, first)
+      : createRecorder(this.#parts.journal, first);
   }
 
   /** @throws GatehouseError why it is not allowed here and now */
   #orderOf(input: CommandInput, who: Who): Order {
-    const target = this.#outputs.target(input.device);
+    const target = this.#parts.outputs.target(input.device);
     const kind = checkIntent(input, target, who.sender, this.#situationOf(target));
     const output = `${target.id}/${kind.output ?? ''}`;
+    const order: Order = { kind, scenario: target.scenario, output, who };
     const held = this.#leases.on(output);
-    if (!held || input.command === held.release) return { kind, output, who };
+    if (!held || input.command === held.release) return order;
     if (priorityOf(who.sender) < priorityOf(held.sender)) {
       throw new GatehouseError('command.held', `${target.id} is held by ${held.actor}, command ${held.command}`, {
         detail: { command: held.command, until: held.until },
       });
     }
-    return input.command === held.name ? { kind, output, who } : { kind, output, who, overrides: held };
+    return input.command === held.name ? order : { ...order, overrides: held };
+  }
+
+  /** C9. What only makes safe is never too often. @throws GatehouseError `command.rate` */
+  #checkRate({ kind, output, who }: Order, id: string, device: string): void {
+    const other = this.#running.get(output);
+    if (other && priorityOf(who.sender) <= other.priority) throw busy(other, output);
+    if (kind.perMinute === undefined || failSafe(who.sender)) return;
+    const waitMs = this.#rate.take(output, id, kind.perMinute);
+    if (waitMs === 0) return;
+    throw new GatehouseError(
+      'command.rate',
+      `More than ${kind.perMinute} a minute on ${device}; again in ${Math.ceil(waitMs / 1000)} s`,
+      { detail: { retryAfterMs: waitMs } },
+    );
   }
 
   /**
    * C7: one command in flight per output; a higher priority takes it over.
-   * @returns the audit record that names both. @throws GatehouseError `command.busy`
+   * @returns the audit record that names both
    */
-  #makeWay(id: string, { output, who }: Order, input: CommandInput): Draft | undefined {
+  #makeWay(id: string, { output, who }: Order, input: CommandInput): Draft[] {
     const other = this.#running.get(output);
-    if (!other) return undefined;
-    if (priorityOf(who.sender) <= other.priority) throw busy(other, output);
+    if (!other) return [];
     other.abort.abort(new GatehouseError('command.superseded', `Taken over by ${who.actor} with command ${id}`));
-    return {
-      lane: 'L0',
-      kind: 'audit',
-      scenario: 'gateway',
-      device: input.device,
-      name: 'command.superseded',
-      data: { device: input.device, command: input.command, by: id, superseded: other.id },
-      actor: who.actor,
-      cause: other.id,
-    };
+    return [
+      {
+        lane: 'L0',
+        kind: 'audit',
+        scenario: 'gateway',
+        device: input.device,
+        name: 'command.superseded',
+        data: { device: input.device, command: input.command, by: id, superseded: other.id },
+        actor: who.actor,
+        cause: other.id,
+      },
+    ];
   }
 
   #free(output: string, running: Running): void {
     if (this.#running.get(output) === running) this.#running.delete(output);
   }
 
-  async #run(
-    accepted: CommandView,
-    { kind, output, who, overrides }: Order,
-    running: Running,
-    deadline: number,
-    accept: Commit,
-  ): Promise<void> {
-    let view = accepted;
-    let lease: Lease | undefined;
-    let sent = false;
-    const { signal } = running.abort;
-    const isLate = () => this.#clock.mono() >= deadline;
-    const expired = (detail: string) => new GatehouseError('command.expired', detail);
-    const begin = async () => {
-      signal.throwIfAborted();
-      if (sent) return; // the second order of this command: what was held is let go
-      if (isLate()) throw expired('The deadline passed before it could be sent');
-      const until = this.#clock.now() + (kind.lease?.longestMs ?? 0);
-      const taking: Lease | undefined = kind.lease && {
-        ...{ command: view.id, device: view.device, scenario: scenarioOfView(this.#outputs, view), output },
-        ...{ name: view.command, release: kind.lease.release, longestMs: kind.lease.longestMs, until },
-        ...{ actor: who.actor, sender: who.sender },
-      };
-      const expires = this.#clock.mono() + (kind.lease?.longestMs ?? 0);
-      const next: CommandView = { ...view, state: 'executing', ...(taking ? { lease: { until } } : {}) };
-      view = await this.#commit(next, accept, taking && this.#leases.taking(taking));
-      lease = taking;
-      if (lease) this.#leases.taken(lease, expires);
-      // The commit itself may have waited for a slow disk: never start late.
-      if (isLate()) throw expired('The deadline passed while it was being recorded');
-      signal.throwIfAborted();
-      sent = true;
+  async #change(next: CommandView, recorder: Recorder, also: Unit = {}): Promise<CommandView> {
+    const live = this.#live.get(next.id);
+    const view: CommandView = {
+      ...next,
+      updatedAt: this.#parts.clock.now(),
+      ...(live?.reason === undefined ? {} : { reason: live.reason }),
     };
-    const notBegun = this.#clock.after(deadline - this.#clock.mono(), () => {
-      if (!sent) running.abort.abort(expired('The deadline passed before it could be sent'));
+    await recorder.commit({
+      records: [recordOf(view, this.#scenarioOf(view)), ...(also.records ?? [])],
+      writes: [this.#store.updating(view), ...(also.writes ?? [])],
     });
-    const unanswered = this.#clock.after(deadline + GIVEN_UP_MS - this.#clock.mono(), () =>
-      running.abort.abort(new GatehouseError('driver.timeout', `${view.device} did not answer`)),
-    );
-    try {
-      if (overrides) await this.#override(overrides, who, { begin, signal });
-      const end = await this.#outcome(view, kind, { begin, signal }, deadline, () => sent);
-      await accept(); // what was never accepted has no outcome
-      const released = this.#leases.on(output);
-      const ending =
-        end.state === 'succeeded' && released?.release === view.command
-          ? this.#leases.ending(released, who.actor, 'released')
-          : undefined;
-      await this.#commit({ ...view, ...end }, undefined, ending);
-      if (ending && released) this.#leases.ended(released);
-      if (lease && end.state !== 'succeeded') this.#leases.letGo(lease, 'not-proven');
-    } finally {
-      notBegun();
-      unanswered();
-    }
-  }
-
-  /** Lets go what is held, within the turn of the command that needs the output: fire beats every hold. */
-  async #override(held: Lease, who: Who, turn: CommandTurn): Promise<void> {
-    try {
-      await orAborted(this.#outputs.command(held.device, held.release, {}, turn), turn.signal);
-      await this.#journal.commit(this.#leases.ending(held, who.actor, 'overridden'));
-      this.#leases.ended(held);
-    } catch (error) {
-      this.#log.warn({ err: error, command: held.command }, 'a hold in the way could not be let go first');
-      this.#leases.letGo(held, 'overridden'); // again, once the output is free
-    }
-  }
-
-  /** Carries it out and looks what became of it. */
-  async #outcome(
-    view: CommandView,
-    kind: CommandKind,
-    turn: CommandTurn,
-    deadline: number,
-    wasSent: () => boolean,
-  ): Promise<Pick<CommandView, 'state' | 'code' | 'detail' | 'proven'>> {
-    const { signal } = turn;
-    try {
-      if (kind.acts === 'setting') {
-        await turn.begin();
-        await this.#outputs.setting(view.device, view.command, view.input, view.actor);
-        return { state: 'succeeded', proven: true };
-      }
-      await orAborted(this.#outputs.command(view.device, view.command, view.input, turn), signal);
-    } catch (error) {
-      const code: ErrorCode = error instanceof GatehouseError ? error.code : 'http.internal';
-      // Sent and not answered: only the device itself can say what happened.
-      const unclear = wasSent() && code !== 'driver.refused';
-      const proven = unclear && kind.proof && (await this.#proves(view.device, kind.proof, signal, deadline));
-      if (proven) return { state: 'succeeded', proven };
-      return { state: failureState(code, unclear), code, detail: reasonOf(error) };
-    }
-    if (!kind.proof) return { state: 'succeeded', proven: false };
-    const proven = await this.#proves(view.device, kind.proof, signal, deadline);
-    return proven ? { state: 'succeeded', proven } : this.#unproven(signal, kind.proof, proven);
-  }
-
-  #unproven(
-    signal: AbortSignal,
-    proof: Proof,
-    proven: boolean | undefined,
-  ): Pick<CommandView, 'state' | 'code' | 'detail'> {
-    if (signal.aborted) return { state: 'unknown', code: codeOf(signal.reason), detail: reasonOf(signal.reason) };
-    if (proven === undefined)
-      return { state: 'unknown', code: 'driver.timeout', detail: 'The device could not be read back' };
-    return {
-      state: 'failed',
-      code: 'command.unproven',
-      detail: unmet(proof),
-    };
-  }
-
-  #proves(device: string, proof: Proof, signal: AbortSignal, deadline: number) {
-    const until = Math.min(this.#clock.mono() + proof.withinMs, deadline + LAST_LOOK_MS);
-    return this.#prover.becomes(device, proof, until, signal);
-  }
-
-  async #commit(
-    next: CommandView,
-    commit: Commit = async (unit = {}) => void (await this.#journal.commit(unit)),
-    also: Unit = {},
-  ): Promise<CommandView> {
-    const view = { ...next, updatedAt: this.#clock.now() };
-    const live = this.#live.get(view.id);
-    const told = live?.reason === undefined ? view : { ...view, reason: live.reason };
-    const unit: Unit = {
-      records: [recordOf(told, scenarioOfView(this.#outputs, told)), ...(also.records ?? [])],
-      writes: [
-        {
-          sql: UPDATE,
-          params: [finalStates.includes(told.state) ? 1 : 0, JSON.stringify(told), told.id],
-        },
-        ...(also.writes ?? []),
-      ],
-    };
-    await commit(unit);
-    if (live) live.view = told;
-    return told;
+    if (live) live.view = view;
+    return view;
   }
 
   async #recordRefusal(input: CommandInput, who: Who, error: unknown): Promise<void> {
-    await this.#journal.append({
+    const { journal, log } = this.#parts;
+    const told = journal.append({
       lane: 'L0',
       kind: 'audit',
       scenario: 'gateway',
@@ -622,6 +512,9 @@ export class Dispatcher {
       actor: who.actor,
       ...(input.cause === undefined ? {} : { cause: input.cause }),
     });
+    // Whoever makes safe does not wait for the disk to hear that it has to try again.
+    if (failSafe(who.sender)) told.catch((later: unknown) => log.error({ err: later }, 'a refusal was not recorded'));
+    else await told;
   }
 
   /** An opening that a vehicle used gives its place in the rate limit back. */
@@ -633,21 +526,24 @@ export class Dispatcher {
       if (command !== undefined && commands.some((kind) => kind.usedBy === record.name)) this.#rate.giveBack(command);
     }
   }
+
+  async #forget(): Promise<void> {
+    const { clock, clockTrusted = () => true, journal } = this.#parts;
+    if (!clockTrusted()) return;
+    for (let write = this.#store.forgetting(clock.now()); write; write = this.#store.forgetting(clock.now()))
+      await journal.commit({ writes: [write] });
+  }
+
+  #scenarioOf({ device }: CommandView): string {
+    try {
+      return this.#parts.outputs.target(device).scenario;
+    } catch {
+      return 'gateway'; // the device was deleted while its command was running; the record must be written all the same
+    }
+  }
 }
 
 const busy = (other: Running, output: string): GatehouseError =>
   new GatehouseError('command.busy', `Command ${other.id} is still running on ${output.split('/')[0]}`, {
     detail: { command: other.id },
   });
-
-function kindOf(outputs: Outputs, view: CommandView): CommandKind | undefined {
-  return scenarioOf(scenarioOfView(outputs, view))?.commands[view.command];
-}
-
-function scenarioOfView(outputs: Outputs, view: CommandView): string {
-  try {
-    return outputs.target(view.device).scenario;
-  } catch {
-    return 'gateway'; // the device was deleted while its command was running; the record must be written all the same
-  }
-}

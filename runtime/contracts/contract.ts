@@ -5,8 +5,11 @@ import type { Words } from './words.ts';
 /** Roles of people and machines (reliability.md section 8); `flow` and `linkage` are actors, not log-ins. */
 export const roles = ['guard', 'shift-leader', 'installer', 'platform', 'auditor', 'admin'] as const;
 export type Role = (typeof roles)[number];
-/** `system` is the gateway itself when it lets go what somebody held; no contract lists it. */
-export type Sender = Role | 'flow' | 'linkage' | 'schedule' | 'system';
+/**
+ * Who a command comes from. `system` is the gateway itself when it lets go what somebody held, `booth` the emergency
+ * opening without log-in; no contract lists either.
+ */
+export type Sender = Role | 'flow' | 'linkage' | 'system' | 'booth';
 
 export type Category =
   | 'gh-core'
@@ -112,6 +115,8 @@ export interface CommandKind {
    * the command that ends it once somebody does. `linkage` must be allowed to send both.
    */
   readonly escalates?: { readonly input: Readonly<Record<string, Scalar>>; readonly stop?: string };
+  /** The emergency opening 紧急开启 of the device, to the safe side only: without log-in, never locked (F8). */
+  readonly emergency?: boolean;
   /** Also lets go at once what is held when such an alarm is raised. */
   readonly forbiddenWhile?: readonly Forbidding[];
   readonly lease?: LeaseTerms;

@@ -85,6 +85,15 @@ describe.each(all.map((scenario) => [scenario.id, scenario] as const))('%s', (_i
     }
   });
 
+  test('F8 an emergency opening needs nothing and nothing forbids it', () => {
+    for (const [name, kind] of Object.entries(scenario.commands)) {
+      if (!kind.emergency) continue;
+      expect(Compile(kind.input).Check({}), name).toBe(true);
+      for (const limit of ['interlocks', 'forbiddenWhile', 'lease'] as const) expect(kind[limit], name).toBeUndefined();
+      expect(kind.acts, name).toBe('device');
+    }
+  });
+
   test('C2 no command may wait longer than a minute', () => {
     for (const command of Object.values(scenario.commands)) expect(command.deadlineMs).toBeLessThanOrEqual(60_000);
   });

@@ -105,6 +105,24 @@ export const gatewayScenario = defineScenario({
         operator,
       ],
     },
+    emergencyOpen: {
+      words: { zh: '紧急开启', en: 'Emergency opening' },
+      severity: 'critical',
+      priority: 1,
+      why: {
+        zh: '有人在岗亭未登录紧急开启：可能有险情，也可能有人趁机进入',
+        en: 'Opened in the booth without a log-in: people may be in danger, or somebody got in',
+      },
+      hint: {
+        zh: '岗亭按下了紧急开启',
+        en: 'Somebody pressed the emergency opening in a booth',
+      },
+      steps: [
+        { zh: '呼叫岗亭，问明原因', en: 'Call the booth and ask why' },
+        { zh: '看影像，需要时派人', en: 'Look at the camera, send somebody if needed' },
+        { zh: '险情解除后恢复关闭', en: 'Close again once the danger is over' },
+      ],
+    },
     backupFailed: {
       words: { zh: '备份失败', en: 'Backup failed' },
       severity: 'minor',

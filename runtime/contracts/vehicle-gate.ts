@@ -278,6 +278,7 @@ export const vehicleGate = defineScenario({
       acts: 'device',
       perMinute: 6,
       usedBy: 'passage',
+      emergency: true,
       proof: { point: 'barrierState', equals: 'open', withinMs: 6000 },
     },
     close: {

@@ -1,8 +1,8 @@
 /** Sending commands and asking what became of them. */
 import { Type } from 'typebox';
 import type { Clock } from '../../clock.ts';
-import { type CommandView, commandInput, commandView } from '../../contracts/api.ts';
-import { finalStates } from '../../contracts/record.ts';
+import { type CommandView, commandInput, commandView, deviceId } from '../../contracts/api.ts';
+import { commandStates, finalStates } from '../../contracts/record.ts';
 import { GatehouseError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import type { App, RouteContext } from '../parts.ts';
@@ -19,6 +19,27 @@ const reasonInput = Type.Object(
   { reason: Type.String({ minLength: 1, maxLength: 64 }), note: Type.Optional(Type.String({ maxLength: 256 })) },
   { additionalProperties: false, title: 'ReasonInput' },
 );
+
+const listQuery = Type.Object(
+  {
+    device: Type.Optional(deviceId),
+    state: Type.Optional(Type.Enum(commandStates)),
+    from: Type.Optional(Type.Integer({ minimum: 0, description: 'accepted then or later, ms UTC' })),
+    to: Type.Optional(Type.Integer({ minimum: 0, description: 'accepted before, ms UTC' })),
+    before: Type.Optional(Type.String({ maxLength: 64, description: 'next of the page before' })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 500 })),
+    held: Type.Optional(Type.Boolean({ description: 'only those that hold something now' })),
+  },
+  { additionalProperties: false },
+);
+const commandPage = Type.Object(
+  {
+    items: Type.Array(commandView, { description: 'newest first' }),
+    next: Type.Optional(Type.String({ description: 'pass as before=; absent: that was all' })),
+  },
+  { title: 'CommandPage' },
+);
+const DEFAULT_LIMIT = 100;
 
 /** A reason may be chosen until the end of the longest shift. */
 const REASON_MS = 12 * 3_600_000;
@@ -51,6 +72,30 @@ export function commandRoutes(app: App, { parts: { dispatcher, clock } }: RouteC
 
   const settledWithin = (id: string, ms: number): Promise<CommandView> =>
     Promise.race([dispatcher.settled(id), after(clock, ms).then(() => dispatcher.get(id))]);
+
+  app.get(
+    '/commands',
+    {
+      config: { right: 'live.read' },
+      schema: {
+        operationId: 'listCommands',
+        tags: ['commands'],
+        querystring: listQuery,
+        response: { 200: commandPage },
+      },
+    },
+    ({ query: { held, limit = DEFAULT_LIMIT, ...wanted } }) => {
+      if (!held) {
+        const items = dispatcher.list({ ...wanted, limit });
+        const last = items.length === limit ? items.at(-1) : undefined;
+        return { items, ...(last ? { next: last.id } : {}) };
+      }
+      const holding = dispatcher
+        .leases()
+        .filter(({ device }) => wanted.device === undefined || wanted.device === device);
+      return { items: holding.map(({ command }) => dispatcher.get(command)) };
+    },
+  );
 
   app.get(
     '/commands/:id',
