@@ -6,14 +6,18 @@ import type {
   AlarmView,
   CommandView,
   DeviceView,
+  RecordsPage,
   Zone,
 } from '../runtime/contracts/api.ts';
+import type { CalendarView, OccurrenceInput, OccurrenceView } from '../runtime/contracts/calendar.ts';
+import type { NoticeInput, NoticeView, WorkOrderInput, WorkOrderView } from '../runtime/contracts/duty.ts';
 import { finalStates } from '../runtime/contracts/record.ts';
 import { type ApiClient, createApiClient } from './api-client.ts';
 import { failureOf, NodeFailure } from './failures.ts';
 import { createFollower, type Follower } from './follow.ts';
 import { openPosition } from './position.ts';
 import type { Red } from './red.ts';
+import { openScheduleMemory, type ScheduleMemory } from './schedule/memory.ts';
 import { createZones } from './zones.ts';
 
 /** A decision moves nothing: it may wait for a core that is restarting. */
@@ -34,11 +38,20 @@ export interface Acting {
 }
 
 export interface Gateway extends Pick<Follower, 'follow' | 'site'> {
+  /** Records come from the past; their age says nothing, and what they lead to is only written down. */
+  readonly replay: boolean;
   /** Resolves with a command that succeeded. @throws NodeFailure for every other end */
   command(order: { device: string; command: string; input: object }, acting: Acting): Promise<CommandView>;
   access(question: Omit<AccessQuestion, 'cause'>, acting: Acting): Promise<AccessDecision>;
   raise(alarm: { device: string; kind: string; data?: object }, acting: Acting): Promise<AlarmView | undefined>;
   clear(alarm: { device: string; kind: string }, acting: Acting): Promise<AlarmView | undefined>;
+  notice(notice: Omit<NoticeInput, 'cause'>, acting: Acting): Promise<NoticeView>;
+  workOrder(order: Omit<WorkOrderInput, 'cause'>, acting: Acting): Promise<WorkOrderView>;
+  /** Puts a time of a schedule on record. */
+  occurrence(occurrence: OccurrenceInput, flow: string): Promise<OccurrenceView>;
+  calendar(): Promise<CalendarView>;
+  /** @param query as `GET /records` takes it */
+  records(query: Readonly<Record<string, string | undefined>>, signal: AbortSignal): Promise<RecordsPage>;
   device(id: string): Promise<DeviceView>;
   devices(query: { scenario?: string; zone?: string; q?: string }): Promise<readonly DeviceView[]>;
   zones(): Promise<readonly Zone[]>;
@@ -67,6 +80,8 @@ const queryOf = (fields: Readonly<Record<string, string | undefined>>): string =
 interface GatewayOptions {
   readonly socket: string;
   readonly token: string;
+  /** History is played back: what stands behind the socket only writes down what would be done. */
+  readonly replay?: boolean;
   /** Where the position is kept. */
   readonly directory: string;
 }
@@ -88,12 +103,21 @@ function openGateway(red: Red, options: GatewayOptions): Gateway {
       retryMs: ASK_FOR_MS,
     });
   return {
+    replay: options.replay === true,
     follow: follower.follow,
     site: follower.site,
     command: createCommands(client),
     access: async (question, acting) => (await act('/access', question, acting)).body as AccessDecision,
     raise: async (alarm, acting) => (await act('/alarms', alarm, acting)).body as AlarmView | undefined,
     clear: async (alarm, acting) => (await act('/alarms/clear', alarm, acting)).body as AlarmView | undefined,
+    notice: async (notice, acting) => (await act('/notices', notice, acting)).body as NoticeView,
+    workOrder: async (order, acting) => (await act('/work-orders', order, acting)).body as WorkOrderView,
+    occurrence: async (body, flow) => {
+      const call = { method: 'POST', body, flow, key: `${body.node}:${body.due}`, retryMs: ASK_FOR_MS } as const;
+      return (await client.call('/schedules/occurrences', call)).body as OccurrenceView;
+    },
+    calendar: async () => (await client.call('/calendar')).body as CalendarView,
+    records: async (query, signal) => (await client.call(`/records?${queryOf(query)}`, { signal })).body as RecordsPage,
     device: async (id) => (await client.call(`/devices/${encodeURIComponent(id)}`)).body as DeviceView,
     devices: async (query) => ((await client.call(`/devices?${queryOf(query)}`)).body as { items: DeviceView[] }).items,
     zones: async () => (await client.call('/zones')).body as Zone[],
@@ -111,4 +135,19 @@ export function gatewayOf(red: Red): Gateway {
   const made = openGateway(red, options);
   opened.set(options, made);
   return made;
+}
+
+/** Whether this process exists to play history back; nothing it can reach moves anything. */
+export const isReplaying = (red: Red): boolean =>
+  (red.settings.gatehouse as Partial<GatewayOptions> | undefined)?.replay === true;
+
+const memories = new WeakMap<object, ScheduleMemory>();
+
+/** Where the schedules of this process keep how far they have come. */
+export function scheduleMemoryOf(red: Red): ScheduleMemory {
+  const options = red.settings.gatehouse as GatewayOptions | undefined;
+  if (!options) throw new Error('Not started by the gateway: settings.gatehouse is missing');
+  const known = memories.get(options) ?? openScheduleMemory(options.directory, (text) => red.log.warn(text));
+  memories.set(options, known);
+  return known;
 }

@@ -15,6 +15,8 @@ export interface Condition {
   /** Records too old to act on that were held back, and the age of the last one in ms. */
   readonly skipped?: number | undefined;
   readonly skippedAge?: number | undefined;
+  /** What a schedule does next, ms UTC. */
+  readonly nextAt?: number | undefined;
   /** Last good exchange, ms UTC. */
   readonly goodAt?: number | undefined;
 }
@@ -40,6 +42,16 @@ function timeText(at: number, timeZone: string | undefined): string {
   return face.format(at);
 }
 
+const DAY_MS = 86_400_000;
+
+/** `18:05`, or `05-01 18:05` for what is a day and more away. */
+function nextText(at: number, now: number, timeZone: string | undefined): string {
+  const time = timeText(at, timeZone).slice(0, 5);
+  if (at - now < DAY_MS) return time;
+  const date = new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short' }).format(at);
+  return `${date.slice(-5)} ${time}`;
+}
+
 export function lightOf(condition: Condition, now: number, words: Words, timeZone?: string): NodeStatus {
   const { connection, failed, offlineSince, goodAt, skipped = 0 } = condition;
   if (condition.unconfigured) return { fill: 'grey', shape: 'ring', text: words('status.unconfigured') };
@@ -54,6 +66,10 @@ export function lightOf(condition: Condition, now: number, words: Words, timeZon
   if (skipped > 0) {
     const values = { count: skipped, time: durationText(condition.skippedAge ?? 0) };
     return { fill: 'yellow', shape: 'dot', text: words('status.stale', values) };
+  }
+  if (condition.nextAt !== undefined) {
+    const time = nextText(condition.nextAt, now, timeZone);
+    return { fill: 'green', shape: 'dot', text: words('status.next', { time }) };
   }
   const text = words('status.online', { time: goodAt === undefined ? '' : timeText(goodAt, timeZone) }).trim();
   return { fill: 'green', shape: 'dot', text };

@@ -30,7 +30,8 @@ function payloadOf({ kind, data }: JournalRecord): unknown {
   return kind === 'state' && isObject(data) && typeof data.state === 'string' ? data.state : data;
 }
 
-export function messageOf(record: JournalRecord, site: string): Message & { gh: Origin } {
+/** @param replay history is played back */
+export function messageOf(record: JournalRecord, site: string, replay = false): Message & { gh: Origin } {
   const { id, kind, device, name, cause, actor } = record;
   return {
     topic: `${record.scenario}/${device}/${name}`,
@@ -48,7 +49,7 @@ export function messageOf(record: JournalRecord, site: string): Message & { gh: 
       corr: id,
       ...(cause === undefined ? {} : { cause }),
       ...(actor === undefined ? {} : { actor }),
-      replay: false,
+      replay,
     },
   };
 }

@@ -27,6 +27,8 @@ export interface FlowNode {
   readonly z: string;
   readonly type: string;
   status(status: NodeStatus): void;
+  /** What no message led to still reaches a Catch node. */
+  error(error: Error, message: Message): void;
   send: Send;
   on(event: 'input', listener: (message: Message, send: Send, done: Done) => void): void;
   on(event: 'close', listener: () => void): void;

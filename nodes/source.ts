@@ -30,11 +30,11 @@ export function followRecords({ gateway, node, light, selection, maxAgeSeconds }
   if (selection.ticks.size === 0) return () => {};
   const record = (found: JournalRecord) => {
     const age = Date.now() - found.received;
-    if (age > maxAgeSeconds * 1000) {
+    if (age > maxAgeSeconds * 1000 && !gateway.replay) {
       light.set({ skipped: (light.condition().skipped ?? 0) + 1, skippedAge: age });
       return;
     }
-    node.send([messageOf(found, gateway.site()?.id ?? '')]);
+    node.send([messageOf(found, gateway.site()?.id ?? '', gateway.replay)]);
     light.set({ skipped: 0, goodAt: Date.now() });
   };
   return gateway.follow(selection, { record, connection: (connection) => light.set({ connection }) });

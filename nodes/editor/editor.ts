@@ -1,14 +1,11 @@
 /** The browser half of our nodes. The pages derived from the contracts call these with what a contract says. */
 import { type Checklist, checklist, type TickGroup } from './checklist.ts';
-import { devicePicker, nameOf, zoneChoices } from './picker.ts';
+import { notice, workOrder } from './duty.ts';
+import { type Editing, field, type Look, labelOf, lookOf, nameCategory, saveDevice } from './look.ts';
+import { devicePicker, zoneChoices } from './picker.ts';
+import { query } from './query.ts';
 import { type Words, wordOf } from './red.ts';
-
-interface Look {
-  readonly type: string;
-  readonly category: string;
-  readonly color: string;
-  readonly icon: string;
-}
+import { schedule } from './schedule.ts';
 
 interface ScenarioForm extends Look {
   readonly scenario: string;
@@ -38,12 +35,6 @@ interface Saved {
   records: string[];
   maxAgeSeconds: number;
 }
-
-interface Editing {
-  _(key: string): string;
-}
-
-const field = (name: string): JQuery => $(`#node-input-${name}`);
 
 const positive = (value: unknown): boolean => Number(value) > 0 && Number(value) <= 86_400;
 const neededFor = (pick: string) =>
@@ -75,29 +66,12 @@ function preparePick(node: Editing & Saved, scope: () => Record<string, string>)
   show();
 }
 
-function savePick(node: Saved): void {
-  const device = String(field('device').val() ?? '').trim();
-  if (device !== node.device || nameOf(device) !== '') node.deviceName = nameOf(device);
-}
-
-const labelOf = (node: { name?: string; pick?: string; device?: string; deviceName?: string }, type: string): string =>
-  node.name || (node.pick === 'device' || node.pick === undefined ? node.deviceName || node.device : '') || type;
-
 let list: Checklist | undefined;
 function saveTicks(node: Saved): boolean {
   const ticked = list?.ticked() ?? [];
   const changed = JSON.stringify(ticked) !== JSON.stringify(node.records);
   node.records = ticked;
   return changed;
-}
-
-const lookOf = ({ category, color, icon }: Look) => ({ category, color, icon: `font-awesome/fa-${icon}` });
-
-/** Categories that the settings put in order are made before any node brings their names along. */
-function nameCategory({ type, category }: Look): void {
-  const label = window.RED._(`@gatehouse/nodes/${type}:palette.label.${category}`);
-  $(`#red-ui-palette-container-${category}`).data('label', label);
-  $(`#red-ui-palette-header-${category} span`).text(label);
 }
 
 function scenario(form: ScenarioForm): void {
@@ -134,7 +108,7 @@ function scenario(form: ScenarioForm): void {
       list = checklist($('#node-input-records-list'), form.groups, this.records, (kind) => this._(`kind.${kind}`));
     },
     oneditsave() {
-      savePick(this);
+      saveDevice(this);
       return saveTicks(this);
     },
   });
@@ -163,7 +137,7 @@ function records(form: RecordsForm): void {
       list = checklist($('#node-input-records-list'), form.groups, this.records, (kind) => this._(`kind.${kind}`));
     },
     oneditsave() {
-      savePick(this);
+      saveDevice(this);
       return saveTicks(this);
     },
   });
@@ -246,8 +220,7 @@ function alarm(form: AlarmForm): void {
         );
       },
       oneditsave() {
-        const device = String(field('device').val() ?? '').trim();
-        if (device !== this.device || nameOf(device) !== '') this.deviceName = nameOf(device);
+        saveDevice(this);
       },
     },
   );
@@ -258,4 +231,6 @@ $.ajaxPrefilter((_options, _original, xhr) => {
   xhr.setRequestHeader('X-Gatehouse', '1');
 });
 
-Object.assign(window, { GatehouseNodes: { scenario, records, access, alarm } });
+Object.assign(window, {
+  GatehouseNodes: { scenario, records, access, alarm, notice, workOrder, query, schedule },
+});

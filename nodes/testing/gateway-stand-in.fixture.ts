@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { AccessDecision, CommandView, DeviceView } from '../../runtime/contracts/api.ts';
+import type { CalendarView, OccurrenceView } from '../../runtime/contracts/calendar.ts';
 import type { Draft, JournalRecord } from '../../runtime/contracts/record.ts';
 import { catalogue, type ErrorCode } from '../../runtime/errors.ts';
 import { Inbox } from './inbox.fixture.ts';
@@ -33,6 +34,8 @@ export interface StandIn extends AsyncDisposable {
   devices: DeviceView[];
   ending: (body: Record<string, unknown>) => Ending;
   decide: (body: Record<string, unknown>) => AccessDecision;
+  calendar: CalendarView;
+  occur: (body: Record<string, unknown>) => OccurrenceView;
   emit(draft: Partial<Draft> & { readonly received?: number }): JournalRecord;
   head(): string;
   /** The same journal, seen as another one: what a restored database looks like. */
@@ -58,6 +61,8 @@ export function deviceView(id: string, change: Partial<DeviceView> = {}): Device
     ...change,
   };
 }
+
+const noticeDefaults = { to: {}, from: 'flow:lane', reads: [] };
 
 async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>> {
   let text = '';
@@ -160,8 +165,18 @@ export async function startStandIn(directory: string): Promise<StandIn> {
       return json(response, { gateway: 'gw-test', site, head: self.head(), now: Date.now() });
     }
     if (path === '/records') {
-      const items = journal.filter((one) => one.epoch === epoch && one.received >= Number(wanted('from'))).slice(0, 1);
-      return json(response, { items, head: self.head() });
+      const [kind, name, device] = [wanted('kind'), wanted('name'), wanted('device')];
+      const before = Number(wanted('before').split(':')[1] ?? Number.MAX_SAFE_INTEGER) || Number.MAX_SAFE_INTEGER;
+      const fits = (one: JournalRecord) =>
+        one.epoch === epoch &&
+        one.received >= Number(wanted('from')) &&
+        one.seq < before &&
+        (kind === '' || one.kind === kind) &&
+        (name === '' || one.name === name) &&
+        (device === '' || one.device === device);
+      const found = journal.filter(fits);
+      const items = wanted('order') === 'desc' ? found.toReversed() : found;
+      return json(response, { items: items.slice(0, Number(wanted('limit'))), head: self.head() });
     }
     if (path === '/zones') return json(response, [{ id: 'east-in', name: '东门进', kind: 'lane' }]);
     if (path === '/devices') {
@@ -183,6 +198,20 @@ export async function startStandIn(directory: string): Promise<StandIn> {
       return view ? json(response, view) : problem(response, 'command.not_found', path);
     }
     if (path === '/access') return json(response, self.decide(asked.body));
+    if (path === '/notices')
+      return json(response, { id: 'notice-1', at: Date.now(), ...noticeDefaults, ...asked.body }, 201);
+    if (path === '/work-orders') {
+      const made = {
+        id: 'order-1',
+        state: 'open',
+        createdBy: 'flow:lane',
+        createdAt: Date.now(),
+        changedAt: Date.now(),
+      };
+      return json(response, { ...made, changedBy: made.createdBy, ...asked.body }, 201);
+    }
+    if (path === '/calendar') return json(response, self.calendar);
+    if (path === '/schedules/occurrences') return json(response, self.occur(asked.body));
     if (path === '/alarms') return json(response, { id: 'alarm-1', ...asked.body, process: 'ACTIVE_UNACK' }, 201);
     if (path === '/alarms/clear') return json(response, { id: 'alarm-1', ...asked.body, process: 'RTN_UNACK' });
     problem(response, 'http.not_found', path);
@@ -215,6 +244,8 @@ export async function startStandIn(directory: string): Promise<StandIn> {
       explanation: { zh: '住户车辆', en: 'Resident vehicle' },
       ...(plate === undefined ? {} : { plate: String(plate) }),
     }),
+    calendar: { timeZone: 'Asia/Shanghai', location: { latitude: 31.23, longitude: 121.47 }, years: [] },
+    occur: ({ missed }) => ({ record: randomUUID(), missed: missed === true, first: true }),
     emit(draft) {
       seq += 1;
       const now = Date.now();

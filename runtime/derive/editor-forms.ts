@@ -7,12 +7,11 @@ import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Category, Scenario } from '../contracts/contract.ts';
-import { scenarios } from '../contracts/index.ts';
-import type { Words } from '../contracts/words.ts';
-import { type Form, type FormField, formOf } from './editor-form.ts';
+import type { Category } from '../contracts/contract.ts';
+import { type Form, formOf } from './editor-form.ts';
 import { helpOf } from './editor-help.ts';
 import { type Locale, languages, localeOf } from './editor-words.ts';
+import { type NodeType, nodeTypes } from './node-types.ts';
 
 /** Colours of ux.md 11.3: body text #333 has at least 4.8:1 on each. */
 const colours: Readonly<Record<Category, string>> = {
@@ -26,104 +25,6 @@ const colours: Readonly<Record<Category, string>> = {
   'gh-notice': '#FDD0A2',
   'gh-link': '#E6E0F8',
 };
-
-/** Records of a kind may be wanted one by one only where the contract names them. */
-const wordsOf = (entries: Readonly<Record<string, object>>): { id: string; words: Words }[] =>
-  Object.entries(entries).map(([id, entry]) => {
-    const said = entry as { words?: Words; 'x-zh'?: string; description?: string };
-    return { id, words: said.words ?? { zh: said['x-zh'] ?? id, en: said.description?.replace(/\.$/, '') ?? id } };
-  });
-
-const kindsAlone = (...names: string[]) => names.map((kind) => ({ kind, items: [] }));
-
-const flowCommands = (scenario: Scenario) =>
-  Object.entries(scenario.commands).filter(([, { allow }]) => allow.includes('flow'));
-
-/** One node type: what its page calls, its form, and the module that serves it. */
-interface NodeType {
-  readonly type: string;
-  readonly category: Category;
-  readonly icon: string;
-  readonly title: (locale: Locale) => string;
-  readonly scenario?: Scenario;
-  readonly call: { readonly name: string; readonly values: object };
-  readonly form: readonly FormField[];
-  readonly shim: string;
-}
-
-function scenarioNode(scenario: Scenario): NodeType {
-  const commands = flowCommands(scenario).map(([id, { words }]) => ({ id, words }));
-  const groups = [
-    { kind: 'event', items: wordsOf(scenario.events) },
-    { kind: 'telemetry', items: wordsOf(scenario.telemetry) },
-    { kind: 'alarm', items: wordsOf(scenario.alarms) },
-    { kind: 'command', items: wordsOf(scenario.commands) },
-    { kind: 'state', items: [] },
-  ].filter(({ kind, items }) => kind === 'state' || items.length > 0);
-  const ticked = Object.keys(scenario.events).length > 0 ? ['event:*'] : ['telemetry:*'];
-  return {
-    type: `gh-${scenario.id}`,
-    category: scenario.category,
-    icon: scenario.icon,
-    title: (locale) => scenario.title[locale.words],
-    scenario,
-    call: { name: 'scenario', values: { scenario: scenario.id, commands, groups, ticked } },
-    form: [
-      'name',
-      'pick',
-      'device',
-      'zone',
-      'records',
-      ...(commands.length > 0 ? (['command'] as const) : []),
-      'maxAge',
-    ],
-    shim: `import { registerScenario } from '../scenario-node.ts';\n\nexport default (RED) => registerScenario(RED, '${scenario.id}');\n`,
-  };
-}
-
-const shimOf = (module: string, register: string) =>
-  `import { ${register} } from '../${module}';\n\nexport default (RED) => ${register}(RED);\n`;
-
-const coreNodes: readonly NodeType[] = [
-  {
-    type: 'gh-records',
-    category: 'gh-core',
-    icon: 'bolt',
-    title: ({ texts }) => texts.node['gh-records'],
-    call: {
-      name: 'records',
-      values: {
-        scenarios: scenarios.map(({ id, title }) => ({ id, words: title })),
-        groups: kindsAlone('event', 'telemetry', 'alarm', 'command', 'state'),
-      },
-    },
-    form: ['name', 'scenario', 'pick', 'device', 'zone', 'kinds', 'names', 'maxAge'],
-    shim: shimOf('records-node.ts', 'registerRecords'),
-  },
-  {
-    type: 'gh-access',
-    category: 'gh-access',
-    icon: 'id-card',
-    title: ({ texts }) => texts.node['gh-access'],
-    call: { name: 'access', values: {} },
-    form: ['name', 'gate'],
-    shim: shimOf('access-node.ts', 'registerAccess'),
-  },
-  {
-    type: 'gh-alarm',
-    category: 'gh-core',
-    icon: 'bell',
-    title: ({ texts }) => texts.node['gh-alarm'],
-    call: {
-      name: 'alarm',
-      values: { alarms: scenarios.map(({ title, alarms }) => ({ scenario: title, kinds: wordsOf(alarms) })) },
-    },
-    form: ['name', 'action', 'alarmDevice', 'alarm'],
-    shim: shimOf('alarm-node.ts', 'registerAlarm'),
-  },
-];
-
-const nodeTypes: readonly NodeType[] = [...scenarios.map(scenarioNode), ...coreNodes];
 
 /** JSON with the small things on one line each, so that a difference is one line too. */
 const pretty = (value: object): string =>
@@ -159,16 +60,19 @@ function pageOf(node: NodeType): string {
 /** What the form, the ports and the status of one node say, in one language. */
 function catalogOf(node: NodeType, locale: Locale): object {
   const { texts } = locale;
-  const { field, option, placeholder, picker, port, kind, status, short, code, failure } = texts;
+  const { field, option, placeholder, picker, port, kind, status, short, code, failure, schedule } = texts;
   return {
     palette: { label: { [paletteCategory(node.category)]: texts.category[node.category] } },
     label: node.title(locale),
     ...{ field, option, placeholder, picker, port, kind, status, short, code, failure },
+    ...(node.type === 'gh-schedule' ? { schedule } : {}),
   };
 }
 
-const editorSources = ['red', 'picker', 'checklist', 'editor'];
 const editorFolder = fileURLToPath(new URL('../../nodes/editor', import.meta.url));
+const editorSources = globSync('*.ts', { cwd: editorFolder })
+  .map((file) => file.slice(0, -'.ts'.length))
+  .toSorted((a, b) => a.localeCompare(b));
 
 /** The browser half, as it is but without types. */
 function scriptOf(name: string): string {
@@ -191,6 +95,31 @@ const examples = (): [string, string][] =>
     .toSorted((a, b) => a.localeCompare(b))
     .map((path) => [`examples/${path}`, readFileSync(join(flowsFolder, path), 'utf8')]);
 
+/** For a node that no reference flow shows: its records to the sidebar, and its first command at the push of a button. */
+function exampleOf({ type, scenario }: NodeType): string {
+  const z = `${type}-example`;
+  const title = scenario?.title.zh ?? type;
+  const [command] = Object.entries(scenario?.commands ?? {}).find(([, { allow }]) => allow.includes('flow')) ?? [];
+  const records = Object.keys(scenario?.events ?? {}).length > 0 ? ['event:*', 'alarm:*'] : ['telemetry:*', 'alarm:*'];
+  const node = { id: `${z}-node`, type, z, name: '', pick: 'all', device: '', deviceName: '', zone: '', records };
+  const outputs = command === undefined ? [[`${z}-seen`]] : [[`${z}-seen`], [`${z}-seen`]];
+  const debug = { tosidebar: true, console: false, tostatus: false, complete: 'true', targetType: 'full' };
+  const press = {
+    ...{ id: `${z}-press`, type: 'inject', z, name: title, props: [{ p: 'payload' }], repeat: '', crontab: '' },
+    ...{ once: false, topic: '', payload: command, payloadType: 'str', wires: [[node.id]], x: 150, y: 160 },
+  };
+  const nodes = [
+    { id: z, type: 'tab', label: title, disabled: false, info: '', env: [] },
+    {
+      ...{ ...node, ...(command === undefined ? {} : { command }), maxAgeSeconds: 30, wires: outputs },
+      ...{ x: 370, y: 160 },
+    },
+    { id: `${z}-seen`, type: 'debug', z, name: '', active: true, ...debug, wires: [], x: 600, y: 160 },
+    ...(command === undefined ? [] : [press]),
+  ];
+  return `${JSON.stringify(nodes, null, 2)}\n`;
+}
+
 /** @returns every file of nodes/derived by its path there */
 export function deriveEditorForms(): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
@@ -210,7 +139,12 @@ export function deriveEditorForms(): ReadonlyMap<string, string> {
       },
     }),
   );
-  for (const [path, text] of examples()) files.set(path, text);
+  const references = examples();
+  for (const [path, text] of references) files.set(path, text);
+  for (const node of nodeTypes) {
+    const shown = references.some(([, text]) => text.includes(`"type": "${node.type}"`));
+    if (!shown) files.set(`examples/${node.scenario?.id ?? 'core'}/${node.type}.json`, exampleOf(node));
+  }
   // A plug-in page is loaded before every node: the functions that the pages of the nodes call.
   files.set('gatehouse-editor.html', '<script type="module" src="resources/@gatehouse/nodes/editor.js"></script>\n');
   for (const name of editorSources) files.set(`resources/${name}.js`, scriptOf(name));

@@ -1,6 +1,7 @@
 /** The help of a node: Markdown, the sections of ux.md 11.3, from contract and locale file. */
 import type { TSchema } from 'typebox';
 import type { Proof, Scenario } from '../contracts/contract.ts';
+import { coreOutputs, originSchema, outcomeSchema, payloadSchemas } from '../contracts/flow-messages.ts';
 import type { Words } from '../contracts/words.ts';
 import { type FormField, propertyOf } from './editor-form.ts';
 import type { Locale } from './editor-words.ts';
@@ -118,6 +119,22 @@ function originTable({ texts: { help } }: Locale): string[] {
   ];
 }
 
+/** `msg.payload` by kind, as the contract has it. */
+function schemasOf({ events, telemetry }: Scenario): Record<string, TSchema> {
+  const named = (kind: string, entries: readonly (readonly [string, TSchema])[]) =>
+    Object.fromEntries(entries.map(([name, schema]) => [`${kind} ${name}`, schema]));
+  const { alarm, state } = payloadSchemas;
+  return {
+    ...named(
+      'event',
+      Object.entries(events).map(([name, { data }]) => [name, data] as const),
+    ),
+    ...named('telemetry', Object.entries(telemetry)),
+    alarm,
+    state,
+  };
+}
+
 function scenarioTexts(scenario: Scenario, locale: Locale): Texts {
   const { scenario: words, standards } = locale.texts.help;
   const first = Object.entries(scenario.commands).find(([, { allow }]) => allow.includes('flow'));
@@ -138,7 +155,10 @@ function scenarioTexts(scenario: Scenario, locale: Locale): Texts {
       '',
       ...recordTables(scenario, locale),
       ...originTable(locale),
-      ...(first ? filled(words.outcome) : []),
+      ...(first ? [...filled(words.outcome), '', ...schemaBlocks({ 'msg.payload (2)': outcomeSchema })] : []),
+      locale.texts.help.schemaKinds,
+      '',
+      ...schemaBlocks({ 'msg.gh': originSchema, ...schemasOf(scenario) }),
     ],
     wiring: words.wiring,
     example: words.example,
@@ -146,19 +166,46 @@ function scenarioTexts(scenario: Scenario, locale: Locale): Texts {
   };
 }
 
+/** Schemas as a reader pastes them into a checker. */
+const schemaBlocks = (schemas: Readonly<Record<string, TSchema>>): string[] =>
+  Object.entries(schemas).flatMap(([about, schema]) => [
+    `\`${about}\``,
+    '',
+    '```json',
+    JSON.stringify(schema),
+    '```',
+    '',
+  ]);
+
 function coreTexts(type: string, locale: Locale): Texts {
   const { help } = locale.texts;
   const texts: Readonly<Record<string, Texts>> = {
     'gh-records': help['gh-records'],
     'gh-access': help['gh-access'],
     'gh-alarm': help['gh-alarm'],
+    'gh-query': help['gh-query'],
+    'gh-schedule': help['gh-schedule'],
+    'gh-notice': help['gh-notice'],
+    'gh-workorder': help['gh-workorder'],
   };
   const found = texts[type];
   if (!found) throw new Error(`No help for ${type}`);
-  return type === 'gh-records' ? { ...found, output: [...found.output, '', ...originTable(locale)] } : found;
+  const schemas = coreOutputs[type] ?? {};
+  const own = Object.keys(schemas).length > 0 ? ['', help.schema, '', ...schemaBlocks(schemas)] : [];
+  const kinds =
+    type === 'gh-records'
+      ? [
+          '',
+          ...originTable(locale),
+          help.schemaKinds,
+          '',
+          ...schemaBlocks({ 'msg.gh': originSchema, ...payloadSchemas }),
+        ]
+      : [];
+  return { ...found, output: [...found.output, ...own, ...kinds] };
 }
 
-function statusTable({ texts: { help, status, short } }: Locale): string[] {
+function statusTable(type: string, { texts: { help, status, short } }: Locale): string[] {
   const { light, column } = help;
   const say = (text: string, values: Readonly<Record<string, string>>) =>
     text.replace(/__(\w+?)__/g, (_whole, name: string) => values[name] ?? '');
@@ -169,6 +216,7 @@ function statusTable({ texts: { help, status, short } }: Locale): string[] {
       [light.yellowRing, say(status.connecting, { attempt: '3' }), light.connecting],
       [light.yellow, say(status.stale, { time: '3m', count: '2' }), light.stale],
       [light.green, say(status.online, { time: '14:02:31' }), light.online],
+      ...(type === 'gh-schedule' ? [[light.green, say(status.next, { time: '18:05' }), light.next]] : []),
       [light.blue, status.running, light.running],
       [light.redRing, say(status.offline, { time: '12m' }), light.offline],
       [light.red, say(status.failed, { why: short.GH_TIMEOUT }), light.failed],
@@ -191,7 +239,7 @@ export function helpOf({ type, form, scenario }: HelpSubject, locale: Locale): s
     ...section(help.section.input, texts.input),
     ...section(help.section.output, texts.output),
     ...section(help.section.config, table([help.column.field, help.column.meaning], config)),
-    ...section(help.section.status, statusTable(locale)),
+    ...section(help.section.status, statusTable(type, locale)),
     ...section(help.section.errors, [help.errors, '', ...table([help.column.id, help.column.meaning], codes)]),
     ...section(help.section.wiring, texts.wiring),
     ...section(help.section.example, texts.example),

@@ -16,9 +16,14 @@ const FORBIDDEN_NODES = ['90-exec.js', '28-tail.js', '10-file.js', '23-watch.js'
 /** Order of the palette: ours first. */
 const PALETTE_ORDER = [
   'gh_access',
+  'gh_elevator',
+  'gh_video',
   'gh_safety',
+  'gh_energy',
   'gh_env',
+  'gh_notice',
   'gh_core',
+  'gh_link',
   'subflows',
   'common',
   'function',

@@ -1,11 +1,13 @@
 /** The browser half of our nodes. The pages derived from the contracts call these with what a contract says. */
 import {                 checklist,                } from './checklist.js';
-import { devicePicker, nameOf, zoneChoices } from './picker.js';
+import { notice, workOrder } from './duty.js';
+import {               field,            labelOf, lookOf, nameCategory, saveDevice } from './look.js';
+import { devicePicker, zoneChoices } from './picker.js';
+import { query } from './query.js';
 import {             wordOf } from './red.js';
+import { schedule } from './schedule.js';
 
 /** What all forms save; each node has the ones its form shows. */
-
-const field = (name        )         => $(`#node-input-${name}`);
 
 const positive = (value         )          => Number(value) > 0 && Number(value) <= 86_400;
 const neededFor = (pick        ) =>
@@ -37,29 +39,12 @@ function preparePick(node                 , scope                              )
   show();
 }
 
-function savePick(node       )       {
-  const device = String(field('device').val() ?? '').trim();
-  if (device !== node.device || nameOf(device) !== '') node.deviceName = nameOf(device);
-}
-
-const labelOf = (node                                                                        , type        )         =>
-  node.name || (node.pick === 'device' || node.pick === undefined ? node.deviceName || node.device : '') || type;
-
 let list                       ;
 function saveTicks(node       )          {
   const ticked = list?.ticked() ?? [];
   const changed = JSON.stringify(ticked) !== JSON.stringify(node.records);
   node.records = ticked;
   return changed;
-}
-
-const lookOf = ({ category, color, icon }      ) => ({ category, color, icon: `font-awesome/fa-${icon}` });
-
-/** Categories that the settings put in order are made before any node brings their names along. */
-function nameCategory({ type, category }      )       {
-  const label = window.RED._(`@gatehouse/nodes/${type}:palette.label.${category}`);
-  $(`#red-ui-palette-container-${category}`).data('label', label);
-  $(`#red-ui-palette-header-${category} span`).text(label);
 }
 
 function scenario(form              )       {
@@ -96,7 +81,7 @@ function scenario(form              )       {
       list = checklist($('#node-input-records-list'), form.groups, this.records, (kind) => this._(`kind.${kind}`));
     },
     oneditsave() {
-      savePick(this);
+      saveDevice(this);
       return saveTicks(this);
     },
   });
@@ -125,7 +110,7 @@ function records(form             )       {
       list = checklist($('#node-input-records-list'), form.groups, this.records, (kind) => this._(`kind.${kind}`));
     },
     oneditsave() {
-      savePick(this);
+      saveDevice(this);
       return saveTicks(this);
     },
   });
@@ -208,8 +193,7 @@ function alarm(form           )       {
         );
       },
       oneditsave() {
-        const device = String(field('device').val() ?? '').trim();
-        if (device !== this.device || nameOf(device) !== '') this.deviceName = nameOf(device);
+        saveDevice(this);
       },
     },
   );
@@ -220,4 +204,6 @@ $.ajaxPrefilter((_options, _original, xhr) => {
   xhr.setRequestHeader('X-Gatehouse', '1');
 });
 
-Object.assign(window, { GatehouseNodes: { scenario, records, access, alarm } });
+Object.assign(window, {
+  GatehouseNodes: { scenario, records, access, alarm, notice, workOrder, query, schedule },
+});

@@ -1,0 +1,3 @@
+import { registerNotice } from '../notice-node.ts';
+
+export default (RED) => registerNotice(RED);

@@ -1,0 +1,3 @@
+import { registerQuery } from '../query-node.ts';
+
+export default (RED) => registerQuery(RED);

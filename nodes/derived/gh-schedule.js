@@ -1,0 +1,3 @@
+import { registerSchedule } from '../schedule-node.ts';
+
+export default (RED) => registerSchedule(RED);

@@ -1,0 +1,3 @@
+import { registerWorkOrder } from '../work-order-node.ts';
+
+export default (RED) => registerWorkOrder(RED);
