@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { driverOf } from '../drivers/index.ts';
 import { createAccess } from './access/access.ts';
+import { createAlarmSite } from './alarm-site.ts';
 import { type Alarms, schema as alarmSchema, createAlarms } from './alarms/alarms.ts';
 import { readyText, saying } from './announce.ts';
 import { type Auth, schema as authSchema, openAuth } from './api/auth.ts';
@@ -19,6 +20,7 @@ import { type ClockQuality, watchClock } from './clock-quality.ts';
 import { schema as commandSchema, Dispatcher } from './commands/dispatcher.ts';
 import type { Lease } from './commands/leases.ts';
 import { type Config, isLoopback } from './config.ts';
+import type { AlarmView } from './contracts/api.ts';
 import type { Draft } from './contracts/record.ts';
 import type { Demo } from './demo/client.ts';
 import { demoSecrets, startDemo } from './demo/start.ts';
@@ -46,6 +48,7 @@ import { dropBallast } from './storage/ballast.ts';
 import { schema as storageSchema } from './storage/schema.ts';
 import { settingsFrom } from './storage/settings.ts';
 import { type Storage, watchSpace } from './storage/space.ts';
+import { startSummons } from './summons.ts';
 import { startUpkeep } from './upkeep.ts';
 import { uplinkAlarms } from './uplink/mqtt.ts';
 import { schema as replaySchema } from './uplink/replay-store.ts';
@@ -144,6 +147,21 @@ const tellHeld =
     told.catch((error: unknown) => log.error({ err: error, device }, 'the alarm of a hold could not be recorded'));
   };
 
+/** Ended between two starts: alarms of devices and lines that are no more. */
+function endOrphans(inventory: Inventory, host: DeviceHost, alarms: Alarms, log: Log): void {
+  const lines = host.sharedLines();
+  const isThere = ({ device, scenario, kind }: AlarmView) =>
+    kind === 'lineDown'
+      ? lines.includes(device)
+      : scenario === 'gateway' || inventory.deviceInput(device) !== undefined;
+  for (const { device, kind } of alarms.open().filter((alarm) => !isThere(alarm)))
+    alarms
+      .clear(device, kind, undefined, 'system:inventory')
+      .catch((error: unknown) =>
+        log.error({ err: error, device }, 'an alarm of a device that is gone could not be ended'),
+      );
+}
+
 /** Devices of the inventory run in the host, and follow every change. */
 function hostDevices(
   inventory: Inventory,
@@ -153,6 +171,7 @@ function hostDevices(
   broker: () => Broker | undefined,
 ): () => void {
   for (const device of inventory.devices()) host.attach(device);
+  endOrphans(inventory, host, alarms, log);
   let turn: Promise<unknown> = Promise.resolve();
   return inventory.onChange((changes) => {
     for (const change of changes) {
@@ -162,6 +181,7 @@ function hostDevices(
           await host.detach(change.id);
           if (change.after) {
             host.attach(change.after);
+            await alarms.reconsider();
             return;
           }
           broker()?.disconnect(change.id);
@@ -351,7 +371,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
 
     const inventory = Inventory.open(journal, { profiles: loadProfiles(), driverOf });
     const demo = await prepareSite(config, inventory, say);
-    const alarms = createAlarms({ journal, clock });
+    const alarms = createAlarms({ journal, clock, log, site: createAlarmSite(inventory) });
     onStop(() => alarms.stop());
     await tellRecovery(journal, alarms);
     storage = startStorage({ config, inventory, journal, alarms, log }, quality.quality);
@@ -389,6 +409,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
       notices: createNotices({ journal, clock, once }),
       calendar: createCalendar({ site: inventory, once, clock }),
     };
+    const sendAgain = startSummons({ alarms, inventory, dispatcher, log, ...duty });
     const access = createAccess({ inventory, journal, clock });
     const rules = createRules({ journal, alarms, site: inventory.siteView(), clock, log });
     await rules.start();
@@ -450,6 +471,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
     const { scheme, host: httpHost, port } = await api.listen();
     onStop(() => api.close());
     await dispatcher.recover();
+    sendAgain();
     flows = superviseFlows({ config, journal, alarms, auth, socket: api.socketPath, log });
     onStop(() => flows?.stop());
     uplinks = startUplinks({ config, inventory, journal, alarms, log });

@@ -25,6 +25,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   'runtime/alarms/': [CONTRACTS, JOURNAL, ...BASE],
   'runtime/duty/': [CONTRACTS, JOURNAL, ...BASE],
   'runtime/calendar/': [CONTRACTS, JOURNAL, ...BASE],
+  'runtime/alarm-site.ts': ['runtime/alarms/', 'runtime/devices/'],
+  'runtime/summons': [CONTRACTS, 'runtime/alarms/', 'runtime/commands/', 'runtime/devices/', 'runtime/duty/', ...BASE],
   'runtime/rules/': [CONTRACTS, JOURNAL, 'runtime/alarms/', ...BASE],
   'runtime/commands/': [CONTRACTS, JOURNAL, DRIVER, ...BASE],
   'runtime/devices/': [

@@ -70,11 +70,22 @@ export class ModbusLink implements Link {
     this.detach(device.id);
     const slave = new Slave(device, device.address as Address, clock, {
       readings: (readings) => sink.readings(device.id, readings),
-      online: () => sink.online(device.id),
+      online: () => {
+        this.#revived(slave);
+        sink.online(device.id);
+      },
       offline: (reason) => sink.offline(device.id, reason),
     });
     this.#slaves.set(device.id, slave);
     if (this.#line.downReason !== undefined) slave.lineDown(this.#line.downReason);
+    this.#line.wake();
+  }
+
+  /** The first answer on a line that was dead as a whole: the others are asked now, not when their turn comes. */
+  #revived(first: Slave): void {
+    const others = [...this.#slaves.values()].filter((slave) => slave !== first);
+    if (others.some(({ isOffline }) => !isOffline)) return;
+    for (const slave of others) slave.lineUp();
     this.#line.wake();
   }
 

@@ -89,6 +89,10 @@ export class Slave {
     return points.every((point) => point !== undefined) ? planReads(points) : undefined;
   }
 
+  get isOffline(): boolean {
+    return this.#state === 'offline';
+  }
+
   /** When this group may be polled, monotonic ms. */
   dueAt(group: Group): number {
     return Math.max(group.dueAt, this.#notBefore, this.#quietUntil);

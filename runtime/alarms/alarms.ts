@@ -191,6 +191,14 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
     wait(view.id, dueOf(timing), () => tick(view.id));
   }
 
+  /** As people see it: when the next step of its escalation is due, by the clock on the wall. */
+  function shown({ view, timing: { escalateAt, taken = 0 } }: Kept): AlarmView {
+    const next = escalateAt === undefined ? undefined : stepAfter(site.settings(), view.priority, taken);
+    if (!next || escalateAt === undefined) return view;
+    const at = clock.now() + Math.max(0, escalateAt - time.now());
+    return { ...view, nextEscalation: { at, to: [...next.to] } };
+  }
+
   const write = ({ view, timing }: Kept): Write => ({
     sql: SAVE,
     params: [view.id, isOpen(view) ? 1 : 0, view.changedAt, JSON.stringify({ ...view, timing })],
@@ -218,7 +226,7 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
       scenario: view.scenario,
       device: view.device,
       name: view.kind,
-      data: { ...view, alarm: view.id, change, ...(why.data === undefined ? {} : { detail: why.data }) },
+      data: { ...shown(kept), alarm: view.id, change, ...(why.data === undefined ? {} : { detail: why.data }) },
       actor: why.actor,
       ...(why.cause === undefined ? {} : { cause: why.cause }),
     };
@@ -474,10 +482,12 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
   resume();
 
   const sorted = () =>
-    [...open.values()].map(({ view }) => view).sort((a, b) => a.priority - b.priority || b.raisedAt - a.raisedAt);
+    [...open.values()].map(shown).sort((a, b) => a.priority - b.priority || b.raisedAt - a.raisedAt);
   const get = (id: string): AlarmView | undefined => {
-    const row = open.has(id) ? undefined : byId.get(id);
-    return open.get(id)?.view ?? (row && parse(row.view).view);
+    const kept = open.get(id);
+    if (kept) return shown(kept);
+    const row = byId.get(id);
+    return row && parse(row.view).view;
   };
 
   async function takeStep(id: string, action: Action, body: AlarmAction, who: Actor): Promise<AlarmView> {
@@ -498,7 +508,7 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
   return {
     open: sorted,
     all: ({ limit = 100, before = Number.MAX_SAFE_INTEGER }) =>
-      newest.all(before, Math.min(limit, 500)).map((row) => parse(row.view).view),
+      newest.all(before, Math.min(limit, 500)).map((row) => shown(parse(row.view))),
     get,
     isActive(device, kind) {
       const kept = standing(device, kind);
@@ -506,7 +516,7 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
     },
     async raise(input) {
       await commit(planRaise(input));
-      return standing(input.device, input.kind)?.view as AlarmView;
+      return shown(standing(input.device, input.kind) as Kept);
     },
     async clear(device, kind, cause, actor) {
       const id = byKey.get(keyOf(device, kind));

@@ -318,6 +318,12 @@ export const alarmView = Type.Object(
         { description: 'the last step taken as nobody answered; it stays to be seen after the answer' },
       ),
     ),
+    nextEscalation: Type.Optional(
+      Type.Object(
+        { at: Type.Integer(), to: Type.Array(Type.Enum(recipients)) },
+        { description: 'what comes next if nobody answers, by the clock of now' },
+      ),
+    ),
     suppressedBy: Type.Optional(Type.String({ description: 'alarm of the line or device that cuts this one off' })),
     chatter: Type.Optional(
       Type.Object(

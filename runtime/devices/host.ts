@@ -23,10 +23,12 @@ import type { Scalar } from '../contracts/contract.ts';
 import { scenarioOf } from '../contracts/index.ts';
 import type { Draft } from '../contracts/record.ts';
 import { GatehouseError, reasonOf } from '../errors.ts';
-import type { Journal } from '../journal/journal.ts';
+import type { Journal, Unit } from '../journal/journal.ts';
 import { uuidv7 } from '../journal/uuid.ts';
 import type { Log } from '../log.ts';
 import type { Evidence } from './evidence.ts';
+import { createFlapping, type Flapping } from './flapping.ts';
+import { createLineVerdicts, lineDevice } from './lines.ts';
 import { createRepeats, type Repeats } from './repeats.ts';
 import { createTurn, type Settled, type Speaker, spoken } from './turn.ts';
 
@@ -61,6 +63,8 @@ export interface DeviceHost extends Pick<Outputs, 'command' | 'read'> {
    * if there is something. What comes in one turn is committed together.
    */
   take(device: string, message: { body: Uint8Array; topic: string }, settled: Settled): void;
+  /** Lines with several devices, as the devices of their alarms. */
+  sharedLines(): readonly string[];
   /** What a driver says to something it cannot read; never lets anybody in. */
   refusal(device: string): Message['answer'];
   close(): Promise<void>;
@@ -84,6 +88,7 @@ interface Hosted {
   readonly points: Map<string, Point>;
   readonly speaker: Speaker;
   readonly repeats: Repeats;
+  readonly flapping: Flapping;
   readonly rejected: Map<string, { count: number; at: number }>;
 }
 
@@ -102,6 +107,7 @@ interface Point {
 const REPEAT_MS = 60_000;
 /** What a device sent and nobody can use: told once a minute, with its count. */
 const UNREADABLE: readonly string[] = ['push.unreadable', 'driver.frame', 'record.invalid'];
+const ACTOR = 'system:devices';
 const SILENCE_CHECK_MS = 1000;
 /** One rejection per point and minute is recorded, with its count. */
 const REJECTED_MS = 60_000;
@@ -110,6 +116,17 @@ const FIRST_SIGN_MS = 15_000;
 
 const isNear = (before: Scalar | undefined, value: Scalar, deadband: number): boolean =>
   typeof value === 'number' && typeof before === 'number' && Math.abs(value - before) <= deadband;
+
+const join = (units: readonly Unit[]): Unit => ({
+  records: units.flatMap(({ records = [] }) => records),
+  writes: units.flatMap(({ writes = [] }) => writes),
+});
+
+/** Where a line is: the place of its devices, if it is one. */
+function zoneOf(devices: readonly HostedDevice[]): string {
+  const zones = new Set(devices.map(({ zone }) => zone));
+  return zones.size === 1 ? ([...zones][0] ?? '') : '';
+}
 
 /** Whatever comes next is news. */
 function forget(points: Iterable<[string, Point]>): void {
@@ -221,33 +238,115 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
 
   function setLink(entry: Hosted, state: 'online' | 'offline', reason?: string): void {
     entry.heard = clock.mono();
-    if (entry.view.state === state) return;
-    const { device } = entry;
+    if (entry.view.state === state) {
+      if (state === 'online') settleLine(entry);
+      return;
+    }
     entry.view = { state, since: clock.now(), ...(reason === undefined ? {} : { reason }) };
-    const id = uuidv7(clock.now());
-    const record: Draft = {
-      id,
-      lane: 'L2',
-      kind: 'state',
-      scenario: device.scenario,
-      device: device.id,
-      name: 'link',
-      data: { state, ...(reason === undefined ? {} : { reason }) },
-      actor: `device:${device.id}`,
-    };
-    const subject = { device: device.id, scenario: device.scenario, zone: device.zone, kind: 'offline' };
-    const unit =
-      state === 'offline'
-        ? alarms.planRaise({
-            ...subject,
-            cause: id,
-            actor: 'system:devices',
-            ...(reason === undefined ? {} : { data: { reason } }),
-          })
-        : alarms.planClear(device.id, 'offline', id, 'system:devices');
-    void note(commit({ records: [record, ...(unit.records ?? [])], writes: unit.writes ?? [] }));
     if (state === 'offline') forget(entry.points); // what it says after its return is news
+    if (!entry.flapping.turned()) tellLink(entry);
   }
+
+  /** The link as it is now: its record, and the alarms that follow from it, in one transaction. */
+  function tellLink({ device, view: { state, reason } }: Hosted): void {
+    const id = uuidv7(clock.now());
+    const record = stateOf(device, 'link', { state, ...(reason === undefined ? {} : { reason }) }, id);
+    const units = state === 'offline' ? fellSilent(device, id) : spokeAgain(device, id);
+    void note(commit(join([{ records: [record] }, ...units])));
+  }
+
+  const stateOf = (device: HostedDevice, name: string, data: object, id = uuidv7(clock.now())): Draft => ({
+    id,
+    lane: 'L2',
+    kind: 'state',
+    scenario: device.scenario,
+    device: device.id,
+    name,
+    data,
+    actor: `device:${device.id}`,
+  });
+
+  /** Why a device is offline, for its alarm. */
+  function why(id: string): { data?: object } {
+    const reason = hosted.get(id)?.view.reason;
+    return reason === undefined ? {} : { data: { reason } };
+  }
+
+  const offline = ({ id, scenario, zone }: HostedDevice, cause: string | undefined, more = why(id)): Unit =>
+    alarms.planRaise({
+      ...{ device: id, scenario, zone, kind: 'offline', actor: ACTOR },
+      ...more,
+      ...(cause === undefined ? {} : { cause }),
+    });
+
+  function fellSilent(device: HostedDevice, cause: string): Unit[] {
+    const verdict = verdicts.silent(device.id);
+    if (verdict === 'wait') return [];
+    if (verdict === 'device') return [offline(device, cause)];
+    const line = hosted.get(device.id)?.line ?? '';
+    const members = [...(onLine.get(line) ?? [])].flatMap((id) => hosted.get(id)?.device ?? []);
+    const heaviest = members
+      .flatMap(({ scenario }) => scenarioOf(scenario)?.alarms.offline ?? [])
+      .sort((a, b) => a.priority - b.priority)[0];
+    const down = alarms.planRaise({
+      ...{
+        device: lineDevice(line),
+        scenario: 'gateway',
+        zone: zoneOf(members),
+        kind: 'lineDown',
+        actor: ACTOR,
+        cause,
+      },
+      data: { line, devices: members.map(({ id }) => id).slice(0, 64), ...why(device.id).data },
+      ...(heaviest ? { weight: { priority: heaviest.priority, severity: heaviest.severity } } : {}),
+    });
+    return [down, ...members.map((one) => offline(one, cause))];
+  }
+
+  function spokeAgain({ id }: HostedDevice, cause: string): Unit[] {
+    const line = hosted.get(id)?.line;
+    const back = alarms.planClear(id, 'offline', cause, ACTOR);
+    const up = line === undefined ? {} : alarms.planClear(lineDevice(line), 'lineDown', cause, ACTOR);
+    verdicts.forget(id);
+    return [back, up, ...ownSilence(id)];
+  }
+
+  /** Those on the line of this device whose silence is their own, as it has spoken and they have not. */
+  const ownSilence = (speaker: string): Unit[] =>
+    verdicts.speaks(speaker).flatMap((id) => {
+      const silent = hosted.get(id);
+      return silent?.view.state === 'offline' ? [offline(silent.device, undefined)] : [];
+    });
+
+  function settleLine({ device, line }: Hosted): void {
+    const units = line === undefined ? [] : ownSilence(device.id);
+    if (units.length > 0) void note(commit(join(units)));
+  }
+
+  const verdicts = createLineVerdicts({
+    clock,
+    lineOf: (id) => hosted.get(id)?.line,
+    members: (line) => onLine.get(line) ?? [],
+    isOffline: (id) => hosted.get(id)?.view.state === 'offline',
+    onOwn(id) {
+      const entry = hosted.get(id);
+      if (entry?.view.state === 'offline') void note(commit(offline(entry.device, undefined)));
+    },
+  });
+
+  /** While it comes and goes it counts as offline: nobody can rely on it. */
+  const flappingOf = (device: HostedDevice): Flapping =>
+    createFlapping(clock, {
+      began: () => void note(commit(offline(device, undefined, { data: { reason: 'it comes and goes' } }))),
+      minute(count, since) {
+        const state = hosted.get(device.id)?.view.state ?? 'unknown';
+        void note(commit({ records: [stateOf(device, 'device.flapping', { count, since, state })] }));
+      },
+      ended() {
+        const entry = hosted.get(device.id);
+        if (entry) tellLink(entry);
+      },
+    });
 
   const sink = {
     readings(id: string, readings: readonly Reading[]) {
@@ -391,6 +490,7 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
         points,
         speaker: { id: device.id, pending: 0, failures: 0, forget: () => forget(points) },
         repeats: createRepeats(journal, clock, device.id),
+        flapping: flappingOf(device),
         rejected: new Map(),
       };
       hosted.set(device.id, entry);
@@ -399,6 +499,8 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
     async detach(id) {
       const entry = hosted.get(id);
       if (!entry) return;
+      entry.flapping.stop();
+      verdicts.forget(id);
       hosted.delete(id);
       const line = entry.line;
       const link = line === undefined ? undefined : links.get(line);
@@ -406,6 +508,7 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
       link.detach(id);
       const others = onLine.get(line);
       others?.delete(id);
+      if ((others?.size ?? 0) < 2) void note(commit(alarms.planClear(lineDevice(line), 'lineDown', undefined, ACTOR)));
       if (others?.size === 0) {
         links.delete(line);
         onLine.delete(line);
@@ -436,6 +539,7 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
       setLink(entry, 'online');
       gather(entry, draftsOf(entry, decoded.readings), settled);
     },
+    sharedLines: () => [...onLine].flatMap(([line, devices]) => (devices.size > 1 ? [lineDevice(line)] : [])),
     refusal(id) {
       const driver = hosted.get(id)?.driver;
       return driver?.kind === 'message' ? driver.refusal() : undefined;
@@ -448,6 +552,8 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
     },
     async close() {
       stopWatching();
+      verdicts.close();
+      for (const { flapping } of hosted.values()) flapping.stop();
       turn.flush();
       await Promise.all(
         [...links.values()].map((link) =>
