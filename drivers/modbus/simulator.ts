@@ -16,7 +16,10 @@ export interface Table<T> {
 
 /** What is wrong with the device. All off: it is healthy. */
 export interface Behaviour {
+  /** Carries out what it is told and does not answer. */
   silent?: boolean;
+  /** Nothing reaches it. */
+  deaf?: boolean;
   /** Answers in the name of this unit. */
   answersAs?: number;
   badChecksum?: boolean;
@@ -311,7 +314,7 @@ export class ModbusSimulator {
 
   #handle(unit: number, pdu: Buffer, answer: (unit: number, pdu: Buffer, behaviour: Behaviour) => void): void {
     const slave = this.slaves.get(unit);
-    if (!slave) return;
+    if (!slave || slave.behaviour.deaf) return;
     const request = decodeRequest(unit, pdu);
     const { behaviour } = slave;
     const out = request ? slave.answer(request) : Buffer.from([(pdu[0] ?? 0) | 0x80, REFUSED.function]);

@@ -1,4 +1,5 @@
 /** Every trial, in the order in which `npm run faults` carries them out. */
+import { chaos } from './chaos.ts';
 import { clock } from './clock.ts';
 import { clusterNode, clusterThousand } from './cluster.ts';
 import { disk } from './disk.ts';
@@ -16,6 +17,7 @@ export const trials: readonly Trial[] = [
   powerCut,
   powerCutSite,
   kill,
+  chaos,
   disk,
   diskFills,
   slowDisk,

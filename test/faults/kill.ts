@@ -1,5 +1,4 @@
 /** SIGKILL at any moment: the core, the flow process or both, again and again, while a compound is at work. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
@@ -11,7 +10,7 @@ import { isAlive } from '../launch.ts';
 import { type Gateway, type GatewayOptions, startGateway } from '../site.ts';
 import { startLine, startMosquitto } from '../uplink-peers.ts';
 import { type Receiver, startReceiver, type Track } from '../uplink-receiver.ts';
-import { keptWaiting } from './processes.ts';
+import { flowProcess, keptWaiting } from './processes.ts';
 import { hold, pick, type Trial } from './trial.ts';
 import { commandTally, createWitness } from './witness.ts';
 
@@ -21,7 +20,6 @@ const SETTLED_MS = 90_000;
 const CARS_MS = 600;
 /** Of the flow process alone now and then: after five ends in a minute it is started without its flows. */
 const targets = ['core', 'flows', 'both', 'core', 'core'] as const;
-const FLOWS_COME_MS = 2000;
 const ONLINE_MS = 5000;
 /** An uplink saves its place five times a second. */
 const SAVED_MS = 200;
@@ -30,37 +28,6 @@ const URGENT: readonly Lane[] = ['L0', 'L1'];
 const BULK: readonly Lane[] = ['L2', 'L3'];
 
 const journalOf = ({ data }: Gateway) => join(data, 'gatehouse.db');
-
-/** The flow process of this core. @returns undefined if it has none for two seconds */
-async function flowProcess(core: number): Promise<number | undefined> {
-  for (const end = performance.now() + FLOWS_COME_MS; performance.now() < end; await sleep(50)) {
-    const found = findFlowProcess(core);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-function findFlowProcess(core: number): number | undefined {
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8');
-      if (command.includes('flows/child.ts') && isBelow(Number(name), core)) return Number(name);
-    } catch {
-      // gone meanwhile
-    }
-  }
-  return undefined;
-}
-
-function isBelow(pid: number, ancestor: number): boolean {
-  for (let at = pid; at > 1; ) {
-    if (at === ancestor) return true;
-    const status = existsSync(`/proc/${at}/status`) ? readFileSync(`/proc/${at}/status`, 'utf8') : '';
-    at = Number(/^PPid:\s+(\d+)/m.exec(status)?.[1] ?? 0);
-  }
-  return false;
-}
 
 function signal(pid: number): void {
   try {

@@ -17,6 +17,7 @@ export interface Mutant {
 }
 
 const WRITER = 'runtime/journal/writer.ts';
+const DISPATCHER = 'runtime/commands/dispatcher.ts';
 
 export const mutants: readonly Mutant[] = [
   {
@@ -133,6 +134,74 @@ export const mutants: readonly Mutant[] = [
         file: WRITER,
         from: '} catch {\n      // A disk that takes nothing now',
         to: '} catch (error) {\n      throw error; // A disk that takes nothing now',
+      },
+    ],
+  },
+  {
+    id: 'sent-twice',
+    about: 'a command goes to the device twice',
+    trial: 'chaos',
+    promises: ['C2', 'C4'],
+    edits: [
+      {
+        file: DISPATCHER,
+        from: 'await orAborted(this.#outputs.command(view.device, view.command, view.input, turn), signal);',
+        to: 'for (const once of [1, 2]) if (once) await this.#outputs.command(view.device, view.command, view.input, turn);',
+      },
+    ],
+  },
+  {
+    id: 'sent-late',
+    about: 'a command whose time is over is carried out',
+    trial: 'chaos',
+    promises: ['C2', 'C5'],
+    edits: [
+      {
+        file: DISPATCHER,
+        from: 'const isLate = () => this.#clock.mono() >= deadline;',
+        to: 'const isLate = () => this.#clock.mono() >= deadline + 60_000;',
+      },
+      { file: DISPATCHER, from: 'if (!sent) running.abort.abort(', to: 'if (!sent && isLate()) running.abort.abort(' },
+    ],
+  },
+  {
+    id: 'ended-twice',
+    about: 'the end of a command is told twice',
+    trial: 'chaos',
+    promises: ['C3'],
+    edits: [
+      {
+        file: DISPATCHER,
+        from: 'await this.#commit({ ...view, ...end }, undefined, ending);',
+        to: 'for (const once of [ending, {}]) await this.#commit({ ...view, ...end }, undefined, once);',
+      },
+    ],
+  },
+  {
+    id: 'sent-again',
+    about: 'what was being carried out when the gateway died is sent again after the restart',
+    trial: 'chaos',
+    promises: ['C2', 'C4'],
+    edits: [
+      {
+        file: DISPATCHER,
+        from: 'const proven = proof !== undefined && (await this.#prover.is(view.device, proof));',
+        to: `const turn = { begin: async () => {}, signal: AbortSignal.timeout(5000) };
+    await this.#outputs.command(view.device, view.command, view.input, turn).catch(() => {});
+    const proven = proof !== undefined && (await this.#prover.is(view.device, proof));`,
+      },
+    ],
+  },
+  {
+    id: 'alarm-lost',
+    about: 'what comes back while nobody has acknowledged it is no alarm any more',
+    trial: 'chaos',
+    promises: ['R2'],
+    edits: [
+      {
+        file: 'runtime/alarms/lifecycle.ts',
+        from: 'if (!gone) return undefined;',
+        to: "if (!gone || view.handling === 'waiting') return undefined;",
       },
     ],
   },

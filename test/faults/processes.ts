@@ -1,5 +1,5 @@
 /** How the processes of a gateway are: what the kernel tells of the core, and whether the flows run. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Status } from '../../runtime/contracts/api.ts';
 import type { Gateway } from '../site.ts';
@@ -7,6 +7,7 @@ import { hold } from './trial.ts';
 
 const TICKS_PER_SECOND = 100;
 const FLOWS_MS = 60_000;
+const FLOWS_COME_MS = 2000;
 
 /** Seconds of processor time so far. */
 export function cpuSeconds(pid: number): number {
@@ -38,4 +39,35 @@ export async function flowsRun(gateway: Gateway): Promise<void> {
     if (flows.state === 'running') return;
     hold('R9', performance.now() < end, () => `the flows are ${flows.state} for a minute`);
   }
+}
+
+/** The flow process of this core. @returns undefined if it has none for two seconds */
+export async function flowProcess(core: number): Promise<number | undefined> {
+  for (const end = performance.now() + FLOWS_COME_MS; performance.now() < end; await sleep(50)) {
+    const found = findFlowProcess(core);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function findFlowProcess(core: number): number | undefined {
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8');
+      if (command.includes('flows/child.ts') && isBelow(Number(name), core)) return Number(name);
+    } catch {
+      // gone meanwhile
+    }
+  }
+  return undefined;
+}
+
+function isBelow(pid: number, ancestor: number): boolean {
+  for (let at = pid; at > 1; ) {
+    if (at === ancestor) return true;
+    const status = existsSync(`/proc/${at}/status`) ? readFileSync(`/proc/${at}/status`, 'utf8') : '';
+    at = Number(/^PPid:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+  }
+  return false;
 }

@@ -1,4 +1,4 @@
-/** `npm run faults [-- --seed <n>] [--only <trial or promise>] [--slice | --long] [--report <file>]` */
+/** `npm run faults [-- --seed <n>] [--only <trial or promise>] [--slice | --long] [--minutes <n>] [--report <file>]` */
 import { writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -11,7 +11,9 @@ const SEEDS = 2 ** 31;
 const ids = trials.map(({ id }) => id).join(' | ');
 
 function misused(why: string): never {
-  console.error(`${why}\nusage: npm run faults -- [--seed <n>] [--only <${ids} | promise id>] [--slice | --long]`);
+  console.error(
+    `${why}\nusage: npm run faults -- [--seed <n>] [--only <${ids} | promise id>] [--slice | --long] [--minutes <n>]`,
+  );
   process.exit(USAGE);
 }
 
@@ -23,6 +25,7 @@ function readArguments() {
         only: { type: 'string' },
         slice: { type: 'boolean', default: false },
         long: { type: 'boolean', default: false },
+        minutes: { type: 'string' },
         report: { type: 'string' },
       },
     });
@@ -40,6 +43,8 @@ const chosen = trials.filter(fits);
 const given = values.seed === undefined ? undefined : Number(values.seed);
 if (chosen.length === 0) misused(`no trial and no promise is called ${values.only}`);
 if (given !== undefined && !(Number.isInteger(given) && given >= 0 && given < SEEDS)) misused('--seed takes a number');
+const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+if (minutes !== undefined && !(minutes > 0)) misused('--minutes takes a number');
 
 const gigabytes = Math.round(totalmem() / 2 ** 30);
 console.log(
@@ -49,10 +54,10 @@ console.log(
 const outcomes: Outcome[] = [];
 for (const trial of chosen) {
   const seed = given ?? Math.floor(Math.random() * SEEDS);
-  const more = size === 'normal' ? '' : ` --${size}`;
+  const more = `${size === 'normal' ? '' : ` --${size}`}${minutes === undefined ? '' : ` --minutes ${minutes}`}`;
   console.log(`\n${trial.id}: ${trial.about} (${trial.promises.join(' ')})`);
   console.log(`  seed ${seed}; again: npm run faults -- --only ${trial.id} --seed ${seed}${more}`);
-  const outcome = await perform(trial, seed, size, (text) => console.log(`  ${text}`));
+  const outcome = await perform(trial, seed, size, (text) => console.log(`  ${text}`), minutes);
   const { failure } = outcome;
   if (failure instanceof Broken) console.log(`  ✗ ${failure.message}`);
   else if (failure) console.log(`  ✗ not carried out: ${failure.stack ?? failure.message}`);

@@ -6,6 +6,8 @@ export type Size = 'slice' | 'normal' | 'long';
 export interface TrialContext {
   readonly seed: number;
   readonly size: Size;
+  /** How long it is to take, for a trial that can take any time. */
+  readonly minutes?: number;
   /** From 0 up to, but not including, 1; the same sequence for the same seed. */
   random(): number;
   /** A line for the person who watches: what was done, how often, how long it took. */
@@ -68,11 +70,12 @@ export async function perform(
   seed: number,
   size: Size,
   say: (text: string) => void = () => {},
+  minutes?: number,
 ): Promise<Outcome> {
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   try {
-    await trial.run({ seed, size, random: seeded(seed), say });
+    await trial.run({ seed, size, random: seeded(seed), say, ...(minutes === undefined ? {} : { minutes }) });
     return { trial, seed, seconds: seconds() };
   } catch (error) {
     return {
