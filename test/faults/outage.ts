@@ -49,12 +49,8 @@ const SCALES: Readonly<Record<Size, readonly Scale[]>> = {
     { ...FACTS_ONLY, steps: 3, caughtUp: 20 },
   ],
   long: [
+    { rows: 30_000_000, delivered: 0.02, batch: 10_000, capBytes: 2048 * MB, mix: COMPOUND, steps: 1, caughtUp: 50 },
     { ...FACTS_ONLY, steps: 3, caughtUp: 20 },
-    {
-      ...{ rows: 30_000_000, delivered: 0.02, batch: 2000, capBytes: 2048 * MB, mix: COMPOUND },
-      steps: 1,
-      caughtUp: 250,
-    },
   ],
 };
 /** Rows of thirty days of the compound itself. */
