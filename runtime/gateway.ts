@@ -370,6 +370,9 @@ export async function startGateway(config: Config, say: (text: string) => void):
     stack.use(journal);
 
     const inventory = Inventory.open(journal, { profiles: loadProfiles(), driverOf });
+    const lost = await inventory.sealSecrets();
+    if (lost.length > 0)
+      log.error({ devices: lost }, 'secrets/device.key does not open the secrets of these devices: enter them again');
     const demo = await prepareSite(config, inventory, say);
     const alarms = createAlarms({ journal, clock, log, site: createAlarmSite(inventory) });
     onStop(() => alarms.stop());

@@ -212,7 +212,8 @@ export function insertion(kind: EntryKind, entry: Entry, more: Readonly<Record<s
   };
 }
 
-const SECRET_KEY = /password|passwd|secret|token|key$/i;
+/** Keys in addresses whose values are secrets. */
+export const SECRET_KEY = /password|passwd|secret|token|key$/i;
 const cover = (text: string, head: number, tail: number): string =>
   text.length <= head + tail ? '*'.repeat(text.length) : `${text.slice(0, head)}***${tail ? text.slice(-tail) : ''}`;
 

@@ -20,6 +20,7 @@ const tcp = Type.Object(
     host: Type.String({ maxLength: 64 }),
     port: Type.Optional(Type.Integer()),
     unit,
+    login: Type.Optional(Type.Object({ user: Type.String(), password: Type.String() }, closed)),
   },
   closed,
 );

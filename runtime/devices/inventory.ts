@@ -3,12 +3,13 @@
  * every change is checked as a whole, then committed together with its audit records, then told to the listeners.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Credential, DeviceInput, Person, Uplink, Vehicle, Zone } from '../contracts/api.ts';
 import type { SiteView } from '../contracts/contract.ts';
 import type { Draft } from '../contracts/record.ts';
 import { GatehouseError } from '../errors.ts';
-import type { Journal, SqlValue, Write } from '../journal/journal.ts';
+import type { Journal, Write } from '../journal/journal.ts';
 import { audit, auditUplink, checkChange, repeated } from './change.ts';
 import { checkEntry } from './check-entry.ts';
 import type { Put } from './check-site.ts';
@@ -19,6 +20,7 @@ import { normalisePlate } from './plate.ts';
 import { type EntryKind, type Problem, problemError } from './problem.ts';
 import { absent, refuse } from './refusal.ts';
 import { Register, type UnusableDevice } from './register.ts';
+import { eachSecret, isSealed, openVault, type Vault } from './vault.ts';
 
 export type { Catalogue, Device } from './device.ts';
 export { type Site, schema } from './entries.ts';
@@ -60,6 +62,7 @@ const DEFAULT_SITE: Site = { id: 'site', name: 'site', timeZone: 'Asia/Shanghai'
 export class Inventory {
   readonly #journal: Pick<Journal, 'commit' | 'db'>;
   readonly #catalogue: Catalogue;
+  readonly #vault: Vault;
   readonly #lookups: Lookups;
   readonly #listeners = new Set<(changes: readonly InventoryChange[]) => void>();
   readonly #devices: Register;
@@ -70,7 +73,8 @@ export class Inventory {
   private constructor(journal: Pick<Journal, 'commit' | 'db'>, catalogue: Catalogue) {
     this.#journal = journal;
     this.#catalogue = catalogue;
-    this.#lookups = createLookups(journal.db);
+    this.#vault = openVault(join(dirname(journal.db.name), 'secrets'));
+    this.#lookups = createLookups(journal.db, this.#vault);
     this.#devices = new Register(catalogue);
     this.#reload();
     for (const stored of this.#lookups.devices()) this.#devices.set(stored.input.id, stored);
@@ -193,6 +197,33 @@ export class Inventory {
    */
   secretOf(device: string): string | undefined {
     return this.#devices.secret(device);
+  }
+
+  /**
+   * Seals what an older version left readable in the database, all of it in one transaction.
+   * @returns devices whose secrets the key of this gateway does not open: entered again they get new ones
+   */
+  async sealSecrets(): Promise<readonly string[]> {
+    const open = this.#lookups.deviceRows().flatMap(({ input, secret }) => {
+      const seal = (text: string) => (isSealed(text) ? text : this.#vault.seal(text, input.id));
+      const sealed = withSecrets({ input, secret }, seal);
+      return isDeepStrictEqual(sealed, { input, secret }) ? [] : [sealed];
+    });
+    if (open.length > 0) {
+      await this.#journal.commit({
+        records: [
+          {
+            ...{ lane: 'L0', kind: 'audit', scenario: 'gateway', device: '', name: 'secrets.sealed' },
+            ...{ data: { devices: open.map(({ input }) => input.id) }, actor: 'system:inventory' },
+          },
+        ],
+        writes: open.map(({ input, secret }) => ({
+          sql: 'UPDATE device SET address = ?, secret = ? WHERE id = ?',
+          params: [input.address === undefined ? null : JSON.stringify(input.address), secret ?? null, input.id],
+        })),
+      });
+    }
+    return this.#lookups.devices().flatMap(({ input, lost }) => (lost ? [input.id] : []));
   }
 
   /** Compares in constant time; false for a device without a secret. */
@@ -402,8 +433,10 @@ export class Inventory {
     const { device, wiring } = resolved;
     const secret =
       device.driver.kind === 'message' ? (this.#devices.secret(put.id) ?? randomBytes(16).toString('base64url')) : null;
-    const more: Record<string, SqlValue> = { identity: wiring.identity, secret };
-    return insertion('device', put.entry, more);
+    const sealed = withSecrets({ input: put.entry, secret: secret ?? undefined }, (text) =>
+      this.#vault.seal(text, put.id),
+    );
+    return insertion('device', sealed.input, { identity: wiring.identity, secret: sealed.secret ?? null });
   }
 
   async #commit(
@@ -440,4 +473,16 @@ export class Inventory {
   #below(zone: string): string[] {
     return [...this.#zones.keys()].filter((id) => this.zonePath(id).some((at) => at.id === zone));
   }
+}
+
+interface WithSecrets {
+  readonly input: DeviceInput;
+  readonly secret: string | undefined;
+}
+function withSecrets({ input, secret }: WithSecrets, replace: (text: string) => string): WithSecrets {
+  const address = eachSecret(input.address, replace) as DeviceInput['address'];
+  return {
+    input: { ...input, ...(address === undefined ? {} : { address }) },
+    secret: secret === undefined ? undefined : replace(secret),
+  };
 }

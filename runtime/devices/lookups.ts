@@ -1,8 +1,10 @@
 /** Prepared look-ups on the inventory's tables; every value is bound, none is part of a statement. */
+import type { DeviceInput } from '../contracts/api.ts';
 import type { ReadOnlyDatabase, SqlValue } from '../journal/journal.ts';
 import { columnsOf, type EntryOf, entryOf, entryTypes } from './entries.ts';
 import { normalisePlate } from './plate.ts';
 import type { EntryKind } from './problem.ts';
+import { eachSecret, type Vault } from './vault.ts';
 
 type Row = Record<string, SqlValue>;
 
@@ -22,7 +24,7 @@ const part = (text: string): string | null => (text === '' ? null : `%${text.rep
 
 export type Lookups = ReturnType<typeof createLookups>;
 
-export function createLookups(db: ReadOnlyDatabase) {
+export function createLookups(db: ReadOnlyDatabase, vault: Vault) {
   const one = (kind: EntryKind, where: string) =>
     db.prepare<SqlValue[], Row>(`SELECT ${columnsOf(kind)} FROM ${entryTypes[kind].table} WHERE ${where}`);
   const byKey = {
@@ -70,8 +72,10 @@ export function createLookups(db: ReadOnlyDatabase) {
     site: () => maybe('site', site.get()),
     zones: () => zones.all().map((row) => entryOf('zone', row)),
     /** With what is stored beside the description. */
-    device: (id: string) => stored(device.get(id)),
-    devices: () => devices.all().flatMap((row) => stored(row) ?? []),
+    device: (id: string) => stored(device.get(id), vault),
+    devices: () => devices.all().flatMap((row) => stored(row, vault) ?? []),
+    /** The same with its secrets as they are stored. */
+    deviceRows: () => devices.all().map((row) => ({ input: entryOf('device', row), secret: secretOf(row) })),
     find: <K extends keyof typeof byKey>(kind: K, id: string): EntryOf[K] | undefined =>
       maybe(kind, byKey[kind].get(id)),
     credentialByValue: (kind: string, value: string) => maybe('credential', credentialByValue.get(kind, value)),
@@ -95,9 +99,21 @@ export function createLookups(db: ReadOnlyDatabase) {
 
 const maybe = <K extends EntryKind>(kind: K, row: Row | undefined): EntryOf[K] | undefined => row && entryOf(kind, row);
 
-const stored = (row: Row | undefined) =>
-  row && {
-    input: entryOf('device', row),
-    identity: String(row.identity),
-    secret: row.secret == null ? undefined : String(row.secret),
+const secretOf = (row: Row): string | undefined => (row.secret == null ? undefined : String(row.secret));
+
+function stored(row: Row | undefined, vault: Vault) {
+  if (!row) return undefined;
+  const { address, ...rest } = entryOf('device', row);
+  const kept = secretOf(row);
+  /** A secret that no longer opens: the device cannot log in, and nothing else changes. */
+  let lost = false;
+  const open = (text: string) => {
+    const opened = vault.open(text, rest.id);
+    lost ||= opened === undefined;
+    return opened;
   };
+  const secret = kept === undefined ? undefined : open(kept);
+  const opened = eachSecret(address, open) as DeviceInput['address'];
+  const input: DeviceInput = { ...rest, ...(opened === undefined ? {} : { address: opened }) };
+  return { input, identity: String(row.identity), secret, lost };
+}
