@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { manualClock } from '../../test/manual-clock.ts';
 import type { Draft } from '../contracts/record.ts';
 import { Journal } from '../journal/journal.ts';
+import { SCHEMA_VERSION } from '../journal/schema.ts';
 import { silentLog } from '../log.ts';
 import { writeArchive } from './archive.ts';
 import { type Backups, createBackups } from './backups.ts';
@@ -105,7 +106,7 @@ describe('a full backup', () => {
     }
     const target = join(root, 'restored');
     const found = await restore(archiveOf(name), target, boxOf());
-    expect(found).toMatchObject({ kind: 'full', epoch: 1, first: '1:1', last: '1:501', schema: 2 });
+    expect(found).toMatchObject({ kind: 'full', epoch: 1, first: '1:1', last: '1:501', schema: SCHEMA_VERSION });
     expect(readFileSync(join(target, 'secrets', 'pepper'), 'utf8')).toBe('the pepper');
     expect(readFileSync(join(target, 'flows', 'flows_cred.json'), 'utf8')).toBe('{"$":"sealed"}');
     expect(readdirSync(join(target, 'secrets'))).toEqual(['audit.key', 'pepper']);
