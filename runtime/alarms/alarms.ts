@@ -481,8 +481,7 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
   }
   resume();
 
-  const sorted = () =>
-    [...open.values()].map(shown).sort((a, b) => a.priority - b.priority || b.raisedAt - a.raisedAt);
+  const sorted = () => [...open.values()].map(shown).sort((a, b) => a.priority - b.priority || b.raisedAt - a.raisedAt);
   const get = (id: string): AlarmView | undefined => {
     const kept = open.get(id);
     if (kept) return shown(kept);

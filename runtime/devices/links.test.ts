@@ -83,7 +83,7 @@ const standing = () =>
   alarms
     .open()
     .map(({ device, kind, process }) => `${device} ${kind} ${process}`)
-    .sort();
+    .toSorted((a, b) => (a < b ? -1 : 1));
 const settled = () => journal.append();
 
 describe('a line that several devices share', () => {
