@@ -2,7 +2,7 @@ import { computed, signal } from '@preact/signals';
 import { mono } from './clock.ts';
 import { hush, play } from './sound.ts';
 import { hasSounders, SILENCE_LOST_MS, SILENCE_MS, silence, soundDue, soundingFrom } from './state/sounds.ts';
-import { alarms, flood, lost } from './store.ts';
+import { alarms, isFlood, lost } from './store.ts';
 
 const sounding = signal(soundingFrom(alarms.peek()));
 
@@ -16,12 +16,7 @@ export function seedSounds(): void {
 }
 
 export function tickSounds(): void {
-  const { sounding: next, play: due } = soundDue(
-    sounding.peek(),
-    alarms.peek(),
-    performance.now(),
-    flood.peek() !== undefined,
-  );
+  const { sounding: next, play: due } = soundDue(sounding.peek(), alarms.peek(), performance.now(), isFlood.peek());
   if (next !== sounding.peek()) sounding.value = next;
   if (due) play(due);
 }

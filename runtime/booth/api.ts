@@ -1,14 +1,23 @@
 import type { Static } from 'typebox';
 import type { problem } from '../contracts/api.ts';
+import type { Words } from '../contracts/words.ts';
 
 /** What the gateway answered instead of doing it: `code` is `area.reason` of its catalogue. */
 export class Refusal extends Error {
   readonly code: string;
   readonly status: number;
   readonly detail: string;
+  /** Why, in the words of a contract, where the gateway has them. */
+  readonly words: Words | undefined;
 
-  constructor({ code, status, detail }: { code: string; status: number; detail: string }) {
+  constructor({
+    code,
+    status,
+    detail,
+    words,
+  }: { code: string; status: number; detail: string; words?: Words | undefined }) {
     super(`${code}: ${detail}`);
+    this.words = words;
     this.name = 'Refusal';
     this.code = code;
     this.status = status;
@@ -62,16 +71,19 @@ export async function openStream(after: string, signal: AbortSignal): Promise<Re
 }
 
 async function refusalOf(response: Response): Promise<Refusal> {
-  const { code, detail, title } = await readProblem(response);
+  const { code, detail, title, words } = await readProblem(response);
   return new Refusal({
     code: code ?? `http.${response.status}`,
     status: response.status,
     detail: detail ?? title ?? '',
+    words,
   });
 }
 
+type Problem = Partial<Static<typeof problem>> & { readonly words?: Words };
+
 /** A proxy or a gateway that is just starting answers with something else than a problem document. */
-async function readProblem(response: Response): Promise<Partial<Static<typeof problem>>> {
+async function readProblem(response: Response): Promise<Problem> {
   const text = await response.text();
-  return text.startsWith('{') ? (JSON.parse(text) as Partial<Static<typeof problem>>) : {};
+  return text.startsWith('{') ? (JSON.parse(text) as Problem) : {};
 }

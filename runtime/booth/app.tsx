@@ -1,6 +1,7 @@
 import { useSignalEffect } from '@preact/signals';
 import { entry, failure } from './access.ts';
 import { clock } from './clock.ts';
+import { DevicesScreen } from './devices/devices.tsx';
 import { GatesScreen } from './gates/gates.tsx';
 import { announced, incidents } from './incident-area.ts';
 import { wide } from './layout.ts';
@@ -8,9 +9,12 @@ import { ActivityList } from './live/activity.tsx';
 import { alarmPlace, alarmTitle } from './live/alarm-words.ts';
 import { IncidentArea } from './live/incident.tsx';
 import { LiveScreen } from './live/live.tsx';
+import { MissingReasons } from './live/missing-reasons.tsx';
 import { ShelveDialog } from './live/shelving.tsx';
 import { LoginScreen } from './login/login.tsx';
 import { UnlockDialog } from './login/unlock.tsx';
+import { CommandDialog } from './ordering/asking.tsx';
+import { LookDialog } from './ordering/feedback.tsx';
 import { ApprovalDialog } from './parts/approval.tsx';
 import { Shield } from './parts/dialog.tsx';
 import { route } from './route.ts';
@@ -78,6 +82,9 @@ function Shell() {
       <GateStrip />
       <SystemDialog />
       <ShelveDialog />
+      <MissingReasons />
+      <CommandDialog />
+      <LookDialog />
       <ApprovalDialog />
       <UnlockDialog />
       <Announcer />
@@ -106,6 +113,8 @@ function Screen() {
   switch (route.value) {
     case 'gates':
       return <GatesScreen />;
+    case 'devices':
+      return <DevicesScreen />;
     case 'search':
       return <SearchScreen />;
     case 'settings':

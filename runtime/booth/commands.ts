@@ -3,36 +3,72 @@ import type { AlarmAction, AlarmView, CommandView } from '../contracts/api.ts';
 import { scenarioOf } from '../contracts/index.ts';
 import { call, Refusal } from './api.ts';
 import { play } from './sound.ts';
+import { newKey } from './state/keys.ts';
+import { type Held, leaseOf } from './state/leases.ts';
 import { answered, type Order, tapped } from './state/orders.ts';
 import { alarms, canAct, devices, orders } from './store.ts';
 
-/**
- * @param cause Record that made the guard do it, so that the chain 为什么 finds it.
- */
-export async function sendCommand(
-  device: string,
-  name: string,
-  input: Record<string, unknown> = {},
-  cause?: string,
-): Promise<void> {
+export interface CommandOptions {
+  readonly input?: Readonly<Record<string, unknown>>;
+  /** Record that made the guard do it, so that the chain 为什么 finds it. */
+  readonly cause?: string | undefined;
+  /** Named before, where it has to be. */
+  readonly reason?: string;
+  /** Of a captain, where the command needs one. */
+  readonly approval?: string;
+}
+
+export async function sendCommand(device: string, name: string, options: CommandOptions = {}): Promise<void> {
   if (!canAct.peek()) return;
+  const { input = {}, cause, reason, approval } = options;
   const order = tapped(orders.peek().get(device), {
     device,
     name,
     input,
     cause,
+    reason,
     mono: performance.now(),
     before: provingValue(device, name),
     newKey,
   });
   put(order);
   try {
-    const body = { device, command: name, input, ...(order.cause === undefined ? {} : { cause: order.cause }) };
-    const view = await call<CommandView>('POST', '/commands', body, { key: order.key });
+    const body = {
+      device,
+      command: name,
+      input,
+      ...(order.cause === undefined ? {} : { cause: order.cause }),
+      ...(order.reason === undefined ? {} : { reason: order.reason }),
+    };
+    const view = await call<CommandView>('POST', '/commands', body, {
+      key: order.key,
+      ...(approval === undefined ? {} : { approval }),
+    });
     update(order.key, (now) => answered(now, view));
     play('done');
   } catch (error) {
     update(order.key, (now) => (now.id === undefined ? { ...now, ...outcomeOf(error) } : now));
+    play('refused');
+  }
+}
+
+/** Holds on for as long again; what is refused is told where commands are. */
+export async function renewHold(held: Held): Promise<void> {
+  if (!canAct.peek()) return;
+  try {
+    await call<CommandView>('POST', `/commands/${held.command}/renew`);
+    play('done');
+  } catch (error) {
+    const name = leaseOf(held.scenario)?.name ?? '';
+    const order = tapped(undefined, {
+      device: held.device,
+      name,
+      input: {},
+      mono: performance.now(),
+      before: undefined,
+      newKey,
+    });
+    put({ ...order, ...outcomeOf(error) });
     play('refused');
   }
 }
@@ -48,6 +84,12 @@ export async function giveReason(order: Order, reason: string): Promise<void> {
     update(order.key, ({ reason: _, ...now }) => now);
     play('refused');
   }
+}
+
+/** The same for an opening of earlier in the shift. @throws {Refusal} e.g. `command.expired` after the shift */
+export async function nameReason(command: string, reason: string): Promise<void> {
+  await call('POST', `/commands/${command}/reason`, { reason });
+  play('done');
 }
 
 /**
@@ -69,10 +111,6 @@ export async function actOnAlarm(
   play('done');
 }
 
-// A random id, also where the page came over plain HTTP on the site network and randomUUID is not offered.
-const newKey = (): string =>
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-
 function provingValue(device: string, name: string): unknown {
   const view = devices.peek().get(device);
   const point = view && scenarioOf(view.scenario)?.commands[name]?.proof?.point;
@@ -80,7 +118,9 @@ function provingValue(device: string, name: string): unknown {
 }
 
 const outcomeOf = (error: unknown): Partial<Order> =>
-  error instanceof Refusal ? { code: error.code, detail: error.detail } : { unanswered: true };
+  error instanceof Refusal
+    ? { code: error.code, detail: error.detail, ...(error.words ? { words: error.words } : {}) }
+    : { unanswered: true };
 
 function put(order: Order): void {
   orders.value = new Map(orders.peek()).set(order.device, order);

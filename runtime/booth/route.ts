@@ -1,13 +1,14 @@
 import { signal } from '@preact/signals';
 
 /** Screens that exist; the rail shows those a guard uses, in the order of ux.md 4. */
-export const screens = ['live', 'gates', 'search', 'settings'] as const;
+export const screens = ['live', 'gates', 'devices', 'search', 'settings'] as const;
 export type Screen = (typeof screens)[number];
 export type Route = Screen | 'login' | 'setup';
 
 const paths: Readonly<Record<Route, string>> = {
   live: '/',
   gates: '/gates',
+  devices: '/devices',
   search: '/search',
   settings: '/settings',
   login: '/login',

@@ -1,6 +1,15 @@
 /** Everything the screens read, as signals; folded from one snapshot and the stream after it. No screen fetches state. */
 import { batch, computed, signal } from '@preact/signals';
-import type { AlarmView, DeviceView, RecordsPage, Session, Status, Zone } from '../contracts/api.ts';
+import type {
+  AlarmView,
+  CommandView,
+  DeviceView,
+  FloodView,
+  RecordsPage,
+  Session,
+  Status,
+  Zone,
+} from '../contracts/api.ts';
 import { type JournalRecord, type Position, parsePosition } from '../contracts/record.ts';
 import { get, Refusal } from './api.ts';
 import { clock, correctClock, gatewayNow, siteZone } from './clock.ts';
@@ -9,8 +18,9 @@ import { type AlarmBook, alarmCounts, alarmsFrom, foldAlarms, isAfter, noAlarms,
 import type { Link } from './state/connection.ts';
 import { changesInventory, type DeviceBook, deviceCounts, devicesFrom, foldDevices } from './state/devices.ts';
 import { type Figures, foldFigures, isYesterday, merged, noFigures } from './state/figures.ts';
-import { type Flood, foldFlood } from './state/flood.ts';
+import { type Flood, floodFrom, foldFlood, noFlood } from './state/flood.ts';
 import { foldLanes, type LaneBook, laneViews } from './state/lanes.ts';
+import { foldLeases, type HeldBook, heldFrom } from './state/leases.ts';
 import { foldOrders, type Order } from './state/orders.ts';
 import { foldPictures, type PictureBook } from './state/pictures.ts';
 import { dateIn, midnightIn } from './words/time.ts';
@@ -28,10 +38,13 @@ export const activity = signal<readonly JournalRecord[]>([]);
 export const alarmTrail = signal<readonly JournalRecord[]>([]);
 /** Who works here, for names instead of log-in names. */
 export const people = signal<readonly Person[]>([]);
+/** Elevators, gates and doors that are held now. */
+export const leases = signal<HeldBook>(new Map());
 /** The newest picture of each camera. */
 export const pictures = signal<PictureBook>(new Map());
 /** Alarms come in floods: the list is grouped and P3 is silent. */
-export const flood = signal<Flood | undefined>(undefined);
+export const flood = signal<Flood>(noFlood);
+export const isFlood = computed(() => flood.value.size > 0);
 export const link = signal<Link | undefined>(undefined);
 
 export const counts = computed(() => alarmCounts(alarms.value));
@@ -39,7 +52,12 @@ const totals = computed(() => deviceCounts(devices.value));
 export const devicesOnline = computed(() => totals.value.online);
 export const devicesTotal = computed(() => totals.value.total);
 const halfMinute = computed(() => Math.floor(clock.value / 1000));
-export const laneList = computed(() => laneViews(zones.value, devices.value, lanes.value, halfMinute.value * 1000));
+export const laneList = computed(() =>
+  laneViews(
+    { zones: zones.value, devices: devices.value, lanes: lanes.value, held: leases.value },
+    halfMinute.value * 1000,
+  ),
+);
 export const live = computed(() => link.value?.phase === 'live');
 export const lost = computed(() => link.value?.phase === 'lost');
 /** Auditors look; they touch nothing. */
@@ -95,12 +113,15 @@ export async function loadSnapshot(): Promise<void> {
     get<Listed<DeviceView>>('/devices'),
   ]);
   const start = parsePosition(listed.position) ?? noAlarms.position;
-  const [open, events, commands] = await Promise.all([
+  const [open, events, commands, held, doors, tide] = await Promise.all([
     get<Listed<AlarmView>>('/alarms?state=open'),
     get<RecordsPage>('/records?scenario=vehicle-gate&kind=event&order=desc&limit=200'),
     get<RecordsPage>('/records?scenario=vehicle-gate&kind=command&order=desc&limit=200'),
+    get<{ readonly items: readonly CommandView[] }>('/commands?held=true'),
+    get<RecordsPage>('/records?scenario=pedestrian-gate&kind=command&order=desc&limit=100'),
+    get<FloodView>('/alarms/flood'),
   ]);
-  const past = [...events.items, ...commands.items]
+  const past = [...events.items, ...commands.items, ...doors.items]
     .filter((record) => !isAfter(record, start))
     .sort((a, b) => (isAfter(a, b) ? 1 : -1));
   batch(() => {
@@ -111,6 +132,8 @@ export async function loadSnapshot(): Promise<void> {
     lanes.value = foldLanes(new Map(), past, zoneOf);
     activity.value = foldActivity([], past);
     pictures.value = foldPictures(new Map(), past);
+    leases.value = heldFrom(held.items, (id) => devices.peek().get(id)?.scenario ?? '');
+    flood.value = floodFrom(tide);
     figures.value = noFigures(dayOf(gatewayNow()));
     alarmTrail.value = [];
     position = start;
@@ -162,6 +185,7 @@ export function applyRecords(records: readonly JournalRecord[]): readonly AlarmV
     figures.value = foldFigures(figures.peek(), news, dayOf);
     activity.value = foldActivity(activity.peek(), news);
     pictures.value = foldPictures(pictures.peek(), news);
+    leases.value = foldLeases(leases.peek(), news);
     flood.value = foldFlood(flood.peek(), news);
     const trail = news.filter((record) => record.kind === 'alarm');
     if (trail.length > 0) alarmTrail.value = [...alarmTrail.peek(), ...trail].slice(-TRAIL_KEPT);
@@ -186,7 +210,13 @@ async function reloadInventory(): Promise<void> {
 }
 
 const COUNT_PAGES = 40;
-const TODAY = ['kind=event&name=passage', 'kind=command&name=open', 'kind=command&name=lockOpen', 'kind=alarm'];
+const TODAY = [
+  'kind=event&name=passage',
+  'kind=command&name=open',
+  'kind=command&name=lockOpen',
+  'kind=state&name=command.reason',
+  'kind=alarm',
+];
 
 /** Where the stream of the newest snapshot begins: a count for an older one is of no use any more. */
 let countedUntil: Position | undefined;

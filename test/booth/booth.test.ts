@@ -3,7 +3,7 @@ import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { CommandView, DeviceView, Status } from '../../runtime/contracts/api.ts';
 import { type Gateway, startGateway } from '../site.ts';
-import { buildScreens, type Cable, layCable, logIn, openPanel, type Panel, taps, typePin } from './panel.ts';
+import { apart, buildScreens, type Cable, layCable, logIn, openPanel, type Panel, taps, typePin } from './panel.ts';
 
 const STRANGER = '浙C88F66';
 const WALL = { width: 1920, height: 1080 };
@@ -137,10 +137,13 @@ describe('gates', () => {
     await becomes(() => barrier('gate-east-out'), 'closed');
   });
 
-  test('hold open is two taps, counts down on every screen, and ends with one', async () => {
+  test('hold open asks reason and time, counts down on every screen, and ends with one tap', async () => {
     await rail('闸机');
     const lane = card('东门进');
-    expect(await taps(button('常开…', lane), button('5 分钟'))).toBe(2);
+    await button('常开…', lane).click();
+    expect(await button('5 分钟', dialog()).isDisabled()).toBe(true);
+    expect(await apart(button('常开…', lane), dialog())).toBe(true);
+    expect(await taps(button('施工搬家', dialog()), button('5 分钟', dialog()))).toBe(2);
     await lane.locator('.arm-hold').waitFor();
     await lane.locator('.stage.reached', { hasText: '已到位' }).waitFor();
     for (const screen of ['实时', '查询', '设置']) {

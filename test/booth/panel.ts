@@ -123,6 +123,13 @@ export async function taps(...steps: Locator[]): Promise<number> {
   return steps.length;
 }
 
+/** True if no point of the one lies on the other: a box that confirms a tap is not under the same finger. */
+export async function apart(one: Locator, other: Locator): Promise<boolean> {
+  const [a, b] = await Promise.all([one.boundingBox(), other.boundingBox()]);
+  if (!a || !b) throw new Error('not on the screen');
+  return a.x + a.width < b.x || b.x + b.width < a.x || a.y + a.height < b.y || b.y + b.height < a.y;
+}
+
 export interface Cable extends AsyncDisposable {
   readonly url: string;
   /** Nothing goes through any more, and nobody is told: as if it were pulled. */

@@ -65,9 +65,19 @@ const screens: Record<string, (page: Page) => Promise<void>> = {
     await page.locator('.lane-buttons .tap').nth(1).click();
     await page.getByRole('dialog').waitFor();
   },
-  search: async (page) => {
+  devices: async (page) => {
     await page.keyboard.press('Escape');
     await page.locator('.rail-item').nth(2).click();
+    await page.locator('.device-card').first().waitFor();
+  },
+  confirm: async (page) => {
+    await page.locator('.devices-head .filter').nth(1).click();
+    await page.locator('.device-commands .tap').first().click();
+    await page.getByRole('dialog').waitFor();
+  },
+  search: async (page) => {
+    await page.keyboard.press('Escape');
+    await page.locator('.rail-item').nth(3).click();
     await page.locator('.search .filters').first().getByRole('button').nth(1).click();
     await page.locator('.rows .tap-icon').first().click();
     await page.locator('.detail .tap-main').click();
@@ -80,7 +90,7 @@ const screens: Record<string, (page: Page) => Promise<void>> = {
   },
   settings: async (page) => {
     await page.keyboard.press('Escape');
-    await page.locator('.rail-item').nth(3).click();
+    await page.locator('.rail-item').nth(4).click();
     await page.locator('.group').first().waitFor();
   },
   locked: async (page) => {
@@ -92,6 +102,10 @@ const screens: Record<string, (page: Page) => Promise<void>> = {
     await page.goto('/login?next=/editor');
     await page.locator('.tile').first().click();
     await page.locator('.pin-keys').waitFor();
+  },
+  emergency: async (page) => {
+    await page.locator('.emergency').click();
+    await page.getByRole('dialog').waitFor();
   },
 };
 

@@ -7,7 +7,7 @@ import type { App, RouteContext } from '../parts.ts';
 
 const DEFAULT_DIRECTORY = join(import.meta.dirname, '..', '..', 'booth', 'dist');
 /** Addresses of the app itself; it shows the screen by the path. */
-const SCREENS = ['/', '/login', '/setup', '/gates', '/search', '/settings'];
+const SCREENS = ['/', '/login', '/setup', '/gates', '/devices', '/search', '/settings'];
 const BUILD_COMMAND = 'npx vite build runtime/booth';
 const file = { right: 'open', file: true } as const;
 

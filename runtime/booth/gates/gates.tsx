@@ -1,5 +1,9 @@
 import { signal } from '@preact/signals';
 import { mono } from '../clock.ts';
+import { narrow, wide } from '../layout.ts';
+import { Feedback, Reasons } from '../ordering/feedback.tsx';
+import { HeldLine } from '../ordering/held.tsx';
+import { commandWords } from '../ordering/sending.ts';
 import { Age, Left, Time } from '../parts/age.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { Plate, plateColourWord } from '../parts/plate.tsx';
@@ -11,15 +15,15 @@ import { laneList, orders } from '../store.ts';
 import { actorWords, isPerson } from '../words/actors.ts';
 import { reasonWords } from '../words/describe.ts';
 import { t, word } from '../words/words.ts';
-import { Feedback, LaneButtons, OpenButton, Reasons } from './controls.tsx';
+import { LaneButtons, OpenButton } from './controls.tsx';
 
-/** Lanes on one page: as many as a panel can show without anything moving. */
-const PER_PAGE = 3;
+/** Lanes on one page: as many as a panel can show without anything moving; a phone scrolls. */
+const perPage = (): number => (narrow.value ? 24 : wide.value ? 3 : 2);
 const page = signal(0);
 
 export function GatesScreen() {
   const lanes = laneList.value;
-  const pages = Math.max(1, Math.ceil(lanes.length / PER_PAGE));
+  const pages = Math.max(1, Math.ceil(lanes.length / perPage()));
   const shown = Math.min(page.value, pages - 1);
   return (
     <main class="gates" aria-labelledby="gates-title">
@@ -51,7 +55,7 @@ export function GatesScreen() {
         <p class="empty">{t('gates.empty')}</p>
       ) : (
         <div class="lanes">
-          {lanes.slice(shown * PER_PAGE, (shown + 1) * PER_PAGE).map((lane) => (
+          {lanes.slice(shown * perPage(), (shown + 1) * perPage()).map((lane) => (
             <LaneCard key={lane.barrier.id} lane={lane} />
           ))}
         </div>
@@ -64,15 +68,16 @@ function LaneCard({ lane }: { lane: LaneView }) {
   const mine = orders.value.get(lane.barrier.id);
   const order = orderShown(lane, mono.value, mine);
   return (
-    <article class={lane.memory.waiting ? 'lane lane-waiting' : 'lane'} aria-label={lane.zone.name}>
+    <article class={lane.memory.waiting ? 'lane lane-waiting' : 'lane'} aria-label={lane.name}>
       <header class="lane-head">
         <h2>
-          <Icon name={lane.direction === 'in' ? 'in' : 'exit'} />
-          {lane.zone.name}
+          <Icon name={lane.kind === 'door' ? 'door' : lane.direction === 'in' ? 'in' : 'exit'} />
+          {lane.name}
         </h2>
         <Arm lane={lane} />
       </header>
-      <LastPlate lane={lane} />
+      {lane.kind === 'vehicle' && <LastPlate lane={lane} />}
+      {lane.held && <HeldLine held={lane.held} />}
       <OpenButton lane={lane} />
       <LaneButtons lane={lane} />
       <div class="lane-foot">
@@ -83,7 +88,7 @@ function LaneCard({ lane }: { lane: LaneView }) {
             <Reasons order={mine} />
           </>
         ) : (
-          <Passages lane={lane} />
+          lane.kind === 'vehicle' && <Passages lane={lane} />
         )}
       </div>
     </article>
@@ -123,7 +128,9 @@ export function Arm({ lane, short = false }: { lane: LaneView; short?: boolean }
 /** Only an end position is ever confirmed; an arm on its way is not there yet. */
 function Proof({ lane }: { lane: LaneView }) {
   if (!lane.hasPosition) return <span class="second">{t('lane.arm.unproven')}</span>;
-  return lane.arm === 'open' || lane.arm === 'closed' ? <span class="second">{t('lane.arm.proven')}</span> : null;
+  return lane.arm === 'open' || lane.arm === 'closed' || lane.kind === 'door' ? (
+    <span class="second">{t('lane.arm.proven')}</span>
+  ) : null;
 }
 
 function LastPlate({ lane }: { lane: LaneView }) {
@@ -163,7 +170,7 @@ function LastCommand({ lane }: { lane: LaneView }) {
   if (!command) return <p class="feedback second">{t('lane.command.none')}</p>;
   return (
     <p class="feedback old-when-lost">
-      <strong>{word(`gates.command.${command.name}`, command.name)}</strong>
+      <strong>{commandWords(lane.barrier.scenario, command.name)}</strong>
       <span>
         {command.state === 'succeeded' && command.proven
           ? t('gates.phase.confirmed')

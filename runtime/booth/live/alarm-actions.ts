@@ -2,6 +2,7 @@ import { computed, signal } from '@preact/signals';
 import type { AlarmView } from '../../contracts/api.ts';
 import { leads } from '../parts/approval.tsx';
 import { play } from '../sound.ts';
+import { alarmKindOf } from '../state/alarms.ts';
 import { session } from '../store.ts';
 import { failureWords } from '../words/refusals.ts';
 import { t } from '../words/words.ts';
@@ -53,7 +54,8 @@ export function whyNotNow(alarm: AlarmView, action: AlarmStep): string | undefin
       return alarm.process === 'ACTIVE_ACK' ? undefined : t('alarm.why.ack_first');
     case 'clear-false':
       if (!isFire(alarm)) return t('alarm.why.not_fire');
-      return alarm.handling === 'waiting' ? t('alarm.why.ack_first') : undefined;
+      if (alarm.disposition !== 'false') return t('alarm.why.not_false');
+      return alarm.returnedAt === undefined ? t('alarm.why.holds') : undefined;
     case 'shelve':
       if (alarm.priority === 1) return t('alarm.why.p1');
       return alarm.process === 'SUPPRESSED' || alarm.process === 'OUT_OF_SERVICE' ? t('alarm.why.aside') : undefined;
@@ -67,7 +69,7 @@ export const stepsOf = (alarm: AlarmView): readonly AlarmStep[] =>
   alarmSteps.filter((step) => (step === 'clear-false' ? isFire(alarm) : step !== 'shelve' || !isFire(alarm)));
 
 /** A false fire alarm is cleared with reason, second tap and the captain's PIN (SX 7.2.7.3). */
-const isFire = (alarm: AlarmView): boolean => alarm.latching && alarm.priority === 1;
+const isFire = (alarm: AlarmView): boolean => alarmKindOf(alarm)?.clearsFalse === true;
 
 /** The step that comes next: drawn solid, so that nobody has to look for it. */
 export function nextStep(alarm: AlarmView): AlarmStep | undefined {

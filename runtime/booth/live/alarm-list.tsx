@@ -4,7 +4,7 @@ import { priorityWord } from '../parts/priority.tsx';
 import { Tap } from '../parts/tap.tsx';
 import { type AlarmFilter, alarmRows, asideCounts, asides, isUndisposed } from '../state/alarms.ts';
 import { grouped, isGroup, type Row } from '../state/flood.ts';
-import { alarms, flood, session } from '../store.ts';
+import { alarms, isFlood, session } from '../store.ts';
 import { remembered } from '../words/memory.ts';
 import { t } from '../words/words.ts';
 import { ActivityList } from './activity.tsx';
@@ -35,12 +35,12 @@ export function AlarmList() {
         </fieldset>
         <Counts />
       </header>
-      {flood.value && (
+      {isFlood.value && (
         <p class="flood" role="status">
           <strong>{t('live.flood.title')}</strong> {t('live.flood.text')}
         </p>
       )}
-      {rows.length === 0 ? <Empty /> : <Rows rows={flood.value ? grouped(rows) : rows} />}
+      {rows.length === 0 ? <Empty /> : <Rows rows={isFlood.value ? grouped(rows) : rows} />}
     </section>
   );
 }

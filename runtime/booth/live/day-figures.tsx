@@ -2,17 +2,20 @@ import type { DeviceView } from '../../contracts/api.ts';
 import { scenarioOf } from '../../contracts/index.ts';
 import { clock } from '../clock.ts';
 import { FaultMark } from '../parts/priority.tsx';
+import { Tap } from '../parts/tap.tsx';
 import { isFresh } from '../state/devices.ts';
-import { alarmRate, RATE_LIMIT } from '../state/figures.ts';
+import { alarmRate, RATE_LIMIT, unreasoned } from '../state/figures.ts';
 import { limitsOf, unitOf, valueText } from '../state/readings.ts';
 import { devices, figures } from '../store.ts';
 import { pointWords } from '../words/describe.ts';
 import { t } from '../words/words.ts';
+import { openMissingReasons } from './missing-reasons.tsx';
 
 /** Today's numbers, the alarm rate, and the air. Grey and small: they matter when somebody looks. */
 export function DayFigures() {
   const today = figures.value;
   const rate = alarmRate(today, clock.value);
+  const missing = unreasoned(today).length;
   const stations = [...devices.value.values()].filter((device) => device.scenario === 'environment-monitoring');
   return (
     <section class="figures old-when-lost" aria-label={t('live.figures.label')}>
@@ -20,14 +23,41 @@ export function DayFigures() {
         <Figure name={t('live.figures.passages')}>{today.passages}</Figure>
         <Figure name={t('live.figures.manual')}>{today.manual.size}</Figure>
         <Figure name={t('live.figures.alarms')}>{today.alarms}</Figure>
-        <Figure name={t('live.figures.rate', { limit: RATE_LIMIT })} over={rate > RATE_LIMIT}>
-          {rate}
-        </Figure>
+        <RateMeter rate={rate} />
+        {missing > 0 && (
+          <div class="figure">
+            <dt class="hidden">{t('missing.figure')}</dt>
+            <dd>
+              <Tap onTap={openMissingReasons}>
+                {t('missing.figure')} <span class="digits">{missing}</span>
+              </Tap>
+            </dd>
+          </div>
+        )}
       </dl>
       {stations.map((station) => (
         <Station key={station.id} station={station} />
       ))}
     </section>
+  );
+}
+
+/** Alarms of the last ten minutes against the budget of ten: grey within, and said in words beyond. */
+function RateMeter({ rate }: { rate: number }) {
+  const over = rate > RATE_LIMIT;
+  return (
+    <div class={over ? 'figure over' : 'figure'}>
+      <dt>{t('live.figures.rate', { limit: RATE_LIMIT })}</dt>
+      <dd class="digits rate">
+        {rate}
+        <span class="rate-meter" aria-hidden="true">
+          {Array.from({ length: RATE_LIMIT }, (_, index) => (
+            <i key={index} class={index < rate ? 'used' : ''} />
+          ))}
+        </span>
+        {over && <b class="tag">{t('live.figures.over')}</b>}
+      </dd>
+    </div>
   );
 }
 

@@ -8,6 +8,7 @@ import { unlockSound } from '../sound.ts';
 import { loadPeople, type Person, people } from '../store.ts';
 import { failureWords } from '../words/refusals.ts';
 import { t } from '../words/words.ts';
+import { EmergencyButton } from './emergency.tsx';
 
 type Chosen = Person | 'other' | undefined;
 
@@ -22,6 +23,7 @@ export function LoginScreen() {
       <header class="login-head">
         <h1 id="login-title">{t('app.name')}</h1>
         <p class="second">{t('login.welcome')}</p>
+        <EmergencyButton />
         <LanguageButton />
       </header>
       <div class="login-body">

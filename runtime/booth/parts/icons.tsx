@@ -30,6 +30,7 @@ const paths = {
   chart: 'M4 20V10M10 20V4M16 20v-7M21 20H3',
   devices: 'M4 5h16v10H4ZM9 19h6M12 15v4M8 9.5h3M13.5 9.5H16',
   linkage: 'M5 6a2.5 2.5 0 1 1 0 .1M19 6a2.5 2.5 0 1 1 0 .1M12 18a2.5 2.5 0 1 1 0 .1M7 8l4 7M17 8l-4 7M8 6h8',
+  door: 'M6 21V4h12v17M3 21h18M14.5 12.5v1',
   down: 'M5 9l7 7 7-7',
   up: 'M5 15l7-7 7 7',
   car: 'M4 16v-4l2-5h12l2 5v4M4 16h16M4 16v2.5h3V16M17 16v2.5h3V16M6.5 12h11',

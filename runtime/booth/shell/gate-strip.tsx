@@ -1,6 +1,7 @@
 import { mono } from '../clock.ts';
-import { EndHold, Feedback, OpenButton, Reasons } from '../gates/controls.tsx';
+import { EndHold, OpenButton } from '../gates/controls.tsx';
 import { Arm } from '../gates/gates.tsx';
+import { Feedback, Reasons } from '../ordering/feedback.tsx';
 import { Age, Time } from '../parts/age.tsx';
 import { Shield } from '../parts/dialog.tsx';
 import { Icon } from '../parts/icons.tsx';
@@ -13,7 +14,8 @@ import { t, word } from '../words/words.ts';
 
 /** Every gate one tap away; at 1280 it is the bar at the bottom of every screen. */
 export function GateStrip() {
-  const lanes = laneList.value;
+  const all = laneList.value;
+  const lanes = all.filter((lane) => lane.kind === 'vehicle');
   if (lanes.length === 0) return null;
   return (
     <section class="strip" aria-label={t('strip.label')}>
@@ -22,7 +24,7 @@ export function GateStrip() {
           <StripLane key={lane.barrier.id} lane={lane} />
         ))}
       </div>
-      {route.value !== 'gates' && <ReasonBar lanes={lanes} />}
+      {route.value !== 'gates' && <ReasonBar lanes={all} />}
     </section>
   );
 }
@@ -39,7 +41,7 @@ function StripLane({ lane }: { lane: LaneView }) {
       <div class="strip-words old-when-lost">
         <span class="strip-name">
           <Icon name={lane.direction === 'in' ? 'in' : 'exit'} />
-          {lane.zone.name}
+          {lane.name}
           <Arm lane={lane} short />
         </span>
         <span class="strip-line">
@@ -86,7 +88,7 @@ function ReasonBar({ lanes }: { lanes: readonly LaneView[] }) {
   return (
     <div class="reason-bar">
       <p>
-        {t('gates.reasons.of', { lane: asking.lane.zone.name })} <span class="digits">{left}</span>
+        {t('gates.reasons.of', { lane: asking.lane.name })} <span class="digits">{left}</span>
       </p>
       <Reasons order={asking.order} />
       <Shield of={asking.order.key} />

@@ -1,14 +1,18 @@
 import { abandon, guarded, lock, locked, logOut } from '../access.ts';
 import { canSilence, silenceAlarms, silentFor } from '../alarm-sounds.ts';
 import { second, siteZone } from '../clock.ts';
+import { wide } from '../layout.ts';
 import { alarmFilter } from '../live/filter.ts';
+import { EmergencyButton } from '../login/emergency.tsx';
+import { commandWords } from '../ordering/sending.ts';
 import { Left } from '../parts/age.tsx';
 import { Icon } from '../parts/icons.tsx';
 import { PriorityMark } from '../parts/priority.tsx';
 import { Tap } from '../parts/tap.tsx';
 import { go } from '../route.ts';
 import { soundOn, unlockSound } from '../sound.ts';
-import { counts, devicesOnline, devicesTotal, laneList, lost, session, status } from '../store.ts';
+import { leaseOf } from '../state/leases.ts';
+import { counts, deviceName, devicesOnline, devicesTotal, laneList, leases, lost, session, status } from '../store.ts';
 import { dateIn, spanOf, timeIn } from '../words/time.ts';
 import { t } from '../words/words.ts';
 import { openSystem } from './system.tsx';
@@ -31,10 +35,13 @@ export function StatusBar() {
       <div class="bar-actions">
         <SoundButton />
         {locked.value ? (
-          <Tap class="bar-tap" onTap={() => guarded(abandon)}>
-            <Icon name="lock" />
-            {t('bar.action.unlock')}
-          </Tap>
+          <>
+            <EmergencyButton small />
+            <Tap class="bar-tap" onTap={() => guarded(abandon)}>
+              <Icon name="lock" />
+              {t('bar.action.unlock')}
+            </Tap>
+          </>
         ) : (
           <>
             <Tap class="bar-tap" onTap={lock}>
@@ -128,21 +135,43 @@ function Chip({ name, value, bad = false }: { name: string; value: string; bad?:
   );
 }
 
-/** A held gate is seen on every screen until it is let go. */
+/** Chips side by side at full width; below, there is room for one and the number of the others. */
+const HOLDS_WIDE = 3;
+
+/** What is held is seen on every screen until it is let go, what ends first in front. */
 function Holds() {
-  const held = laneList.value.filter((lane) => lane.memory.holdUntil !== undefined);
+  const open = laneList.value.flatMap(({ barrier, name, memory: { holdUntil } }) =>
+    holdUntil === undefined
+      ? []
+      : [{ key: barrier.id, words: t('bar.hold', { lane: name }), until: holdUntil, to: 'gates' as const }],
+  );
+  const leased = [...leases.value.values()].map(({ command, scenario, device, until }) => ({
+    key: command,
+    words: t('common.pair', {
+      a: commandWords(scenario, leaseOf(scenario)?.name ?? ''),
+      b: deviceName(device),
+    }),
+    until,
+    to: 'devices' as const,
+  }));
+  const held = [...open, ...leased].sort((a, b) => a.until - b.until);
+  const shown = held.slice(0, wide.value ? HOLDS_WIDE : 1);
   return (
     <div class="bar-holds">
-      {held.map((lane) => (
-        <Tap key={lane.barrier.id} look="quiet" class="hold-chip" onTap={() => go('gates')}>
-          <span class="bar-small">{t('bar.hold', { lane: lane.zone.name })}</span>
-          <Left until={lane.memory.holdUntil ?? 0} />
+      {shown.map(({ key, words, until, to }) => (
+        <Tap key={key} look="quiet" class="hold-chip" onTap={() => go(to)}>
+          <span class="bar-small">{words}</span>
+          <Left until={until} />
         </Tap>
       ))}
+      {held.length > shown.length && (
+        <Tap look="quiet" class="hold-chip" onTap={() => go('devices')} label={t('bar.holds', { n: held.length })}>
+          <span class="digits">+{held.length - shown.length}</span>
+        </Tap>
+      )}
     </div>
   );
 }
-
 function SoundButton() {
   if (!soundOn.value)
     return (

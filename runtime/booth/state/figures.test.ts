@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { alarmRate, foldFigures, isYesterday, merged, noFigures } from './figures.ts';
+import { alarmRate, foldFigures, isYesterday, merged, noFigures, unreasoned } from './figures.ts';
 import { alarm, alarmRecord, commandRecord, record } from './fixture.ts';
 
 const dayOf = (ms: number) => (ms < 1_000_000 ? '2026-08-01' : '2026-08-02');
@@ -23,7 +23,7 @@ test('passages, openings by a person and alarms are counted once each', () => {
     dayOf,
   );
   expect(figures).toMatchObject({ passages: 2, alarms: 1 });
-  expect([...figures.manual]).toEqual(['c1', 'c2']);
+  expect([...figures.manual.keys()]).toEqual(['c1', 'c2']);
 });
 
 test('a new day begins at zero; a record of the day before does not count', () => {
@@ -44,4 +44,20 @@ test('what was counted from the journal and what was heard since add up, on the 
   const one = foldFigures(today, [record({ received: 1 })], dayOf);
   expect(merged(one, one).passages).toBe(2);
   expect(merged(one, noFigures('2026-08-02')).passages).toBe(0);
+});
+
+test('an opening by a person wants a reason until one is named, with it or afterwards, here or elsewhere', () => {
+  const opened = [
+    commandRecord('c1', 'open', 'executing'),
+    commandRecord('c2', 'open', 'executing'),
+    commandRecord('c3', 'lockOpen', 'executing', { reason: 'delivery' }),
+    commandRecord('c4', 'open', 'executing', {}, 'flow:lane'),
+  ];
+  const figures = foldFigures(today, opened, dayOf);
+  expect(unreasoned(figures).map(({ command }) => command)).toEqual(['c2', 'c1']);
+  const named = record({ kind: 'state', name: 'command.reason', data: { command: 'c2', reason: 'visitor' } });
+  expect(unreasoned(foldFigures(figures, [named], dayOf)).map(({ command }) => command)).toEqual(['c1']);
+  // Named while the day was still being counted: the two halves know together.
+  const heard = foldFigures(today, [named], dayOf);
+  expect(unreasoned(merged(figures, heard)).map(({ command }) => command)).toEqual(['c1']);
 });

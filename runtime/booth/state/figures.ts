@@ -6,11 +6,19 @@ export interface Figures {
   /** Site day the numbers belong to, `2026-08-01`. */
   readonly day: string;
   readonly passages: number;
-  /** Commands `open` a person gave, by id: a command has several records. */
-  readonly manual: ReadonlySet<string>;
+  /** Openings a person ordered, by command: a command has several records. */
+  readonly manual: ReadonlyMap<string, Opening>;
+  /** Commands of which the reason is known. */
+  readonly reasoned: ReadonlySet<string>;
   readonly alarms: number;
   /** When alarms were raised, gateway time, newest last; only the last ten minutes. */
   readonly raised: readonly number[];
+}
+
+export interface Opening {
+  readonly device: string;
+  readonly at: number;
+  readonly actor: string;
 }
 
 export const RATE_WINDOW_MS = 600_000;
@@ -22,13 +30,28 @@ export function merged(a: Figures, b: Figures): Figures {
   return {
     day: a.day,
     passages: a.passages + b.passages,
-    manual: new Set([...a.manual, ...b.manual]),
+    manual: new Map([...a.manual, ...b.manual]),
+    reasoned: new Set([...a.reasoned, ...b.reasoned]),
     alarms: a.alarms + b.alarms,
     raised: [...a.raised, ...b.raised].sort((x, y) => x - y),
   };
 }
 
-export const noFigures = (day: string): Figures => ({ day, passages: 0, manual: new Set(), alarms: 0, raised: [] });
+export const noFigures = (day: string): Figures => ({
+  day,
+  passages: 0,
+  manual: new Map(),
+  reasoned: new Set(),
+  alarms: 0,
+  raised: [],
+});
+
+/** Openings of today nobody has named a reason for, newest first: they go into the shift report. */
+export const unreasoned = (figures: Figures): (Opening & { readonly command: string })[] =>
+  [...figures.manual]
+    .filter(([command]) => !figures.reasoned.has(command))
+    .map(([command, opening]) => ({ command, ...opening }))
+    .sort((a, b) => b.at - a.at);
 
 /**
  * @param dayOf Site day of a gateway time, `YYYY-MM-DD`.
@@ -53,7 +76,16 @@ export function foldFigures(
 const counts = (record: JournalRecord): boolean =>
   (record.kind === 'event' && record.name === 'passage') ||
   (record.kind === 'alarm' && changeOf(record.data) === 'raised') ||
-  isManualOpening(record);
+  isManualOpening(record) ||
+  reasonedBy(record) !== undefined;
+
+/** The command whose reason a record tells: named with it, or afterwards. */
+function reasonedBy(record: JournalRecord): string | undefined {
+  const named = record.kind === 'state' && record.name === 'command.reason';
+  if (!named && record.kind !== 'command') return undefined;
+  const { command, reason } = record.data as { command?: unknown; reason?: unknown };
+  return typeof command === 'string' && typeof reason === 'string' ? command : undefined;
+}
 
 function counted(figures: Figures, record: JournalRecord): Figures {
   if (record.kind === 'event') return { ...figures, passages: figures.passages + 1 };
@@ -61,9 +93,12 @@ function counted(figures: Figures, record: JournalRecord): Figures {
     const raised = [...figures.raised, record.received].filter((at) => at > record.received - RATE_WINDOW_MS);
     return { ...figures, alarms: figures.alarms + 1, raised };
   }
+  const told = reasonedBy(record);
+  const reasoned = told === undefined ? figures.reasoned : new Set([...figures.reasoned, told]);
   const { command } = record.data as { command?: string };
-  if (command === undefined || figures.manual.has(command)) return figures;
-  return { ...figures, manual: new Set([...figures.manual, command]) };
+  if (!isManualOpening(record) || command === undefined || figures.manual.has(command)) return { ...figures, reasoned };
+  const opening = { device: record.device, at: record.received, actor: record.actor ?? '' };
+  return { ...figures, reasoned, manual: new Map([...figures.manual, [command, opening]]) };
 }
 
 /** A person's `open` that was really given to the device. */

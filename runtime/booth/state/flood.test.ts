@@ -1,13 +1,19 @@
 import { expect, test } from 'vitest';
 import { alarm, record } from './fixture.ts';
-import { foldFlood, grouped, isGroup, unackedIn } from './flood.ts';
+import { floodFrom, foldFlood, grouped, isGroup, noFlood, unackedIn } from './flood.ts';
 
 test('a flood lasts from the record of its beginning to that of its end', () => {
-  const said = (name: string, received: number) => record({ scenario: 'gateway', device: '', name, received });
-  const began = foldFlood(undefined, [record({}), said('flood.began', 5)]);
-  expect(began).toEqual({ since: 5 });
+  const said = (name: string, booth: string) => record({ scenario: 'gateway', device: '', name, data: { booth } });
+  const began = foldFlood(noFlood, [record({}), said('flood.began', 'east'), said('flood.began', 'west')]);
+  expect([...began]).toEqual(['east', 'west']);
   expect(foldFlood(began, [record({})])).toBe(began);
-  expect(foldFlood(began, [said('flood.ended', 9)])).toBeUndefined();
+  expect([...foldFlood(began, [said('flood.ended', 'east')])]).toEqual(['west']);
+  const calm = { alarms: 3, urgent: [], groups: [] };
+  const booths = [
+    { ...calm, booth: 'east', flood: { since: 5, most: 14 } },
+    { ...calm, booth: 'west' },
+  ];
+  expect([...floodFrom({ booths })]).toEqual(['east']);
 });
 
 test('equal alarms of one place are one row, where the first stood; P1 is never grouped and nothing is dropped', () => {

@@ -2,21 +2,25 @@
  * Too many alarms at once (ux.md 5). The gateway says when a flood begins and ends; while it lasts, equal alarms of one
  * place are one row. P1 stays by itself, always.
  */
-import type { AlarmView } from '../../contracts/api.ts';
+import type { AlarmView, FloodView } from '../../contracts/api.ts';
 import type { JournalRecord } from '../../contracts/record.ts';
 import { isUnacked } from './alarms.ts';
 
-export interface Flood {
-  readonly since: number;
-}
+/** Booths that are flooded now, by id; "" where there is only one. Any of them groups the list. */
+export type Flood = ReadonlySet<string>;
+export const noFlood: Flood = new Set();
+
+export const floodFrom = ({ booths }: FloodView): Flood =>
+  new Set(booths.filter((booth) => booth.flood !== undefined).map((booth) => booth.booth));
 
 /** @returns The same flood when no record is about one. */
-export function foldFlood(flood: Flood | undefined, records: readonly JournalRecord[]): Flood | undefined {
+export function foldFlood(flood: Flood, records: readonly JournalRecord[]): Flood {
   let next = flood;
   for (const record of records) {
     if (record.kind !== 'event' || record.scenario !== 'gateway') continue;
-    if (record.name === 'flood.began') next = { since: record.received };
-    else if (record.name === 'flood.ended') next = undefined;
+    const { booth = '' } = record.data as { booth?: string };
+    if (record.name === 'flood.began') next = new Set([...next, booth]);
+    else if (record.name === 'flood.ended') next = new Set([...next].filter((other) => other !== booth));
   }
   return next;
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { JournalRecord } from '../../contracts/record.ts';
 import { devicesFrom } from './devices.ts';
 import { commandRecord, device, point, record, zone } from './fixture.ts';
-import { foldLanes, type LaneMemory, laneViews } from './lanes.ts';
+import { foldLanes, type LaneBook, type LaneMemory, laneViews } from './lanes.ts';
 
 const zoneOf = (id: string) => (id.endsWith('-in') ? 'east-in' : undefined);
 const after = (...records: JournalRecord[]): LaneMemory => {
@@ -63,7 +63,7 @@ test('the last three passages, newest first, with the reason that was named befo
     passage('c1'),
     passage('c2'),
     passage('c3'),
-    record({ kind: 'audit', scenario: 'gateway', name: 'command.reason', data: { command: 'c3', reason: 'delivery' } }),
+    record({ kind: 'state', name: 'command.reason', data: { command: 'c3', reason: 'delivery' } }),
   );
   expect(lane.passages.map((entry) => [entry.command, entry.reason])).toEqual([
     ['c3', 'delivery'],
@@ -99,11 +99,11 @@ const devices = devicesFrom([
   device({ id: 'camera-east-in', role: 'camera' }),
   device({ id: 'station', scenario: 'environment-monitoring', role: 'station' }),
 ]);
-const viewOf = (book: Parameters<typeof laneViews>[2], now: number) =>
-  laneViews([zone('east-in'), zone('b')], devices, book, now)[0];
+const sources = { zones: [zone('east-in'), zone('b')], devices, lanes: new Map(), held: new Map() };
+const viewOf = (lanes: LaneBook, now: number) => laneViews({ ...sources, lanes }, now)[0];
 
 test('one card per barrier, in the order of the zones', () => {
-  const views = laneViews([zone('b'), zone('east-in')], devices, new Map(), 0);
+  const views = laneViews({ ...sources, zones: [zone('b'), zone('east-in')] }, 0);
   expect(views.map((view) => [view.barrier.id, view.direction, view.cameras.length])).toEqual([
     ['gate-b', 'out', 0],
     ['gate-east-in', 'in', 1],
@@ -111,7 +111,8 @@ test('one card per barrier, in the order of the zones', () => {
 });
 
 test('of a board that does not answer nothing is known', () => {
-  const arm = (over: Parameters<typeof device>[0]) => laneViews([], devicesFrom([device(over)]), new Map(), 0)[0]?.arm;
+  const arm = (over: Parameters<typeof device>[0]) =>
+    laneViews({ ...sources, devices: devicesFrom([device(over)]) }, 0)[0]?.arm;
   expect(arm({})).toBe('closed');
   expect(arm({ link: { state: 'offline', since: 0 } })).toBe('unknown');
   expect(arm({ points: { barrierState: { ...point('open'), quality: 'stale' } } })).toBe('unknown');
@@ -124,4 +125,28 @@ test('a vehicle nobody heard of for two minutes does not wait any more', () => {
   const book = new Map([['east-in', memory]]);
   expect(viewOf(book, since + 119_000)?.memory.waiting).toBeDefined();
   expect(viewOf(book, since + 121_000)?.memory.waiting).toBeUndefined();
+});
+
+test('doors are lanes after the gates, called by their own names, each with its own memory and what holds it', () => {
+  const door = (id: string, points: Parameters<typeof device>[0]) =>
+    device({ id, name: id, scenario: 'pedestrian-gate', role: 'door', zone: 'b', ...points });
+  const shut = { doorOpen: point(false), lockState: point('locked') };
+  const book = devicesFrom([
+    door('door-2', { points: { doorOpen: point(true), lockState: point('unlocked') } }),
+    door('door-1', { points: shut }),
+    device(),
+  ]);
+  const opened = commandRecord('c1', 'open', 'succeeded');
+  const lanes = foldLanes(new Map(), [{ ...opened, scenario: 'pedestrian-gate', device: 'door-2' }], () => 'b');
+  const lease = { command: 'c9', device: 'door-1', scenario: 'pedestrian-gate', actor: 'user:chief', until: 9000 };
+  const views = laneViews({ ...sources, devices: book, lanes, held: new Map([['c9', lease]]) }, 0);
+  expect(views.map((view) => [view.kind, view.name, view.arm, view.memory.command?.id, view.held?.until])).toEqual([
+    ['vehicle', 'east-in', 'closed', undefined, undefined],
+    ['door', 'door-1', 'locked', undefined, 9000],
+    ['door', 'door-2', 'open', 'c1', undefined],
+  ]);
+  const state = (over: Parameters<typeof device>[0]) =>
+    laneViews({ ...sources, devices: devicesFrom([door('d', over)]) }, 0)[0]?.arm;
+  expect(state({ points: { ...shut, lockState: point('released') } })).toBe('released');
+  expect(state({ points: shut, link: { state: 'offline', since: 0 } })).toBe('unknown');
 });

@@ -2,6 +2,7 @@
 import type { DeviceView, Zone } from '../../contracts/api.ts';
 import type { JournalRecord } from '../../contracts/record.ts';
 import type { DeviceBook } from './devices.ts';
+import type { Held, HeldBook } from './leases.ts';
 
 export type PlateColour = 'blue' | 'yellow' | 'white' | 'black' | 'green' | 'yellow-green' | 'unknown';
 
@@ -52,9 +53,13 @@ export interface LaneMemory {
 }
 export type LaneBook = ReadonlyMap<string, LaneMemory>;
 
-export type ArmState = 'open' | 'closed' | 'between' | 'fault' | 'unknown';
+/** `locked`, `unlocked` and `released` are of doors; a door that stands open is `open`. */
+export type ArmState = 'open' | 'closed' | 'between' | 'fault' | 'unknown' | 'locked' | 'unlocked' | 'released';
 
 export interface LaneView {
+  readonly kind: 'vehicle' | 'door';
+  /** A vehicle lane is called like its zone, a door like itself: a zone may have several. */
+  readonly name: string;
   readonly zone: Zone;
   readonly barrier: DeviceView;
   readonly cameras: readonly DeviceView[];
@@ -63,6 +68,8 @@ export interface LaneView {
   /** False: the board has no position switches, so nothing ever proves the arm. */
   readonly hasPosition: boolean;
   readonly memory: LaneMemory;
+  /** Held closed or locked down. */
+  readonly held?: Held;
 }
 
 const PASSAGES_KEPT = 3;
@@ -95,9 +102,10 @@ export function foldLanes(
 }
 
 function laneOf(record: JournalRecord, zoneOf: (device: string) => string | undefined): string | undefined {
-  if (record.scenario === 'vehicle-gate' && (record.kind === 'event' || record.kind === 'command'))
-    return zoneOf(record.device);
-  return reasonOf(record) ? zoneOf(record.device) : undefined;
+  const place = record.scenario === 'pedestrian-gate' ? record.device : zoneOf(record.device);
+  const gate = record.scenario === 'vehicle-gate' || record.scenario === 'pedestrian-gate';
+  if (gate && (record.kind === 'event' || record.kind === 'command')) return place;
+  return reasonOf(record) ? place : undefined;
 }
 
 function changedBy(lane: LaneMemory, record: JournalRecord): LaneMemory {
@@ -199,10 +207,11 @@ function withReason(lane: LaneMemory, command: string, reason: string): LaneMemo
 
 /** A reason is given with the command or named afterwards, in a record caused by the command. */
 function reasonOf(record: JournalRecord): { command: string; reason: string } | undefined {
-  if (record.kind !== 'command' && record.kind !== 'audit') return undefined;
+  const named = record.kind === 'state' && record.name === 'command.reason';
+  if (record.kind !== 'command' && !named) return undefined;
   const data = record.data as Record<string, unknown> | null;
   const reason = textOf(data?.reason);
-  const command = textOf(data?.command) ?? (record.kind === 'audit' ? record.cause : undefined);
+  const command = textOf(data?.command);
   return reason === undefined || command === undefined ? undefined : { command, reason };
 }
 
@@ -214,22 +223,56 @@ function without<K extends 'waiting' | 'decision' | 'holdUntil'>(lane: LaneMemor
   return rest as LaneMemory;
 }
 
-/** One view per barrier, lanes in the order of the zones; a barrier of an unknown zone is a lane of its own. */
-export function laneViews(zones: readonly Zone[], devices: DeviceBook, book: LaneBook, now: number): LaneView[] {
-  const gates = [...devices.values()].filter((device) => device.scenario === 'vehicle-gate');
-  const place = new Map(zones.map((zone, index) => [zone.id, index]));
-  return gates
-    .filter((device) => device.role === 'barrier')
-    .sort((a, b) => (place.get(a.zone) ?? 999) - (place.get(b.zone) ?? 999) || a.id.localeCompare(b.id))
-    .map((barrier) => ({
-      zone: zones.find((zone) => zone.id === barrier.zone) ?? { id: barrier.zone, name: barrier.name, kind: 'lane' },
-      barrier,
-      cameras: gates.filter((device) => device.role === 'camera' && device.zone === barrier.zone),
-      direction: barrier.settings.direction === 'out' ? 'out' : 'in',
-      arm: armOf(barrier),
-      hasPosition: barrier.points.barrierState !== undefined,
-      memory: current(book.get(barrier.zone) ?? emptyLane, now),
-    }));
+/** What the lanes are made of. */
+export interface LaneSources {
+  readonly zones: readonly Zone[];
+  readonly devices: DeviceBook;
+  readonly lanes: LaneBook;
+  readonly held: HeldBook;
+}
+
+/** One view per barrier in the order of the zones, then one per door; what is in an unknown zone is a place of its own. */
+export function laneViews({ zones, devices, lanes, held }: LaneSources, now: number): LaneView[] {
+  const all = [...devices.values()];
+  const gates = all.filter((device) => device.scenario === 'vehicle-gate');
+  const doors = all.filter((device) => device.scenario === 'pedestrian-gate');
+  const order = new Map(zones.map((zone, index) => [zone.id, index]));
+  const place = ({ zone }: DeviceView) => order.get(zone) ?? zones.length;
+  const inPlace = (a: DeviceView, b: DeviceView) => place(a) - place(b) || a.id.localeCompare(b.id);
+  const common = (device: DeviceView) => {
+    const holds = [...held.values()].find((lease) => lease.device === device.id);
+    return {
+      zone: zones.find((zone) => zone.id === device.zone) ?? {
+        id: device.zone,
+        name: device.name,
+        kind: 'lane' as const,
+      },
+      barrier: device,
+      ...(holds ? { held: holds } : {}),
+    };
+  };
+  const lane = (barrier: DeviceView): LaneView => ({
+    ...common(barrier),
+    kind: 'vehicle',
+    name: common(barrier).zone.name,
+    cameras: gates.filter((device) => device.role === 'camera' && device.zone === barrier.zone),
+    direction: barrier.settings.direction === 'out' ? 'out' : 'in',
+    arm: armOf(barrier),
+    hasPosition: barrier.points.barrierState !== undefined,
+    memory: current(lanes.get(barrier.zone) ?? emptyLane, now),
+  });
+  const door = (device: DeviceView): LaneView => ({
+    ...common(device),
+    kind: 'door',
+    name: device.name,
+    cameras: device.cameras.flatMap((id) => devices.get(id) ?? []),
+    direction: 'in',
+    arm: doorOf(device),
+    hasPosition: device.points.lockState !== undefined,
+    memory: current(lanes.get(device.id) ?? emptyLane, now),
+  });
+  const barriers = gates.filter((device) => device.role === 'barrier');
+  return [...barriers.sort(inPlace).map(lane), ...doors.sort(inPlace).map(door)];
 }
 
 /** Forgets what time alone has ended: a hold that ran out, a vehicle long gone. */
@@ -244,4 +287,14 @@ export function armOf(barrier: DeviceView): ArmState {
   if (barrier.link.state !== 'online' || point?.quality !== 'good') return 'unknown';
   const value = point.value;
   return value === 'open' || value === 'closed' || value === 'between' || value === 'fault' ? value : 'unknown';
+}
+
+/** The door as far as it is known: standing open matters more than what its lock says. */
+function doorOf(door: DeviceView): ArmState {
+  const { doorOpen, lockState } = door.points;
+  if (door.link.state !== 'online') return 'unknown';
+  if (doorOpen?.quality === 'good' && doorOpen.value === true && lockState?.value !== 'released') return 'open';
+  if (lockState?.quality !== 'good') return 'unknown';
+  const { value } = lockState;
+  return value === 'locked' || value === 'unlocked' || value === 'released' ? value : 'unknown';
 }

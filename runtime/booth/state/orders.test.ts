@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { devicesFrom } from './devices.ts';
-import { commandRecord, device, point, record } from './fixture.ts';
-import { answered, asksReason, foldOrders, interlockOf, type Order, phaseOf, tapped } from './orders.ts';
+import { commandRecord, record } from './fixture.ts';
+import { answered, asksReason, foldOrders, type Order, phaseOf, tapped } from './orders.ts';
 
 let keys = 0;
 const newKey = () => {
@@ -76,9 +75,16 @@ test('the reason is asked for half a minute, once, and only of openings that wer
   expect(asksReason(answered(opened, { id: 'c1', state: 'failed' }), 1000)).toBe(false);
 });
 
-test('close is held back while a vehicle is on the loop', () => {
-  const with_ = (value: boolean) => devicesFrom([device({ points: { loopOccupied: point(value) } })]);
-  expect(interlockOf(with_(true), 'gate-east-in', 'close')?.point).toBe('loopOccupied');
-  expect(interlockOf(with_(false), 'gate-east-in', 'close')).toBeUndefined();
-  expect(interlockOf(with_(true), 'gate-east-in', 'open')).toBeUndefined();
+test('a reason named before the command is sent goes with it and is not asked for again', () => {
+  const order = tapped(undefined, {
+    device: 'gate-east-in',
+    name: 'open',
+    input: {},
+    reason: 'visitor',
+    mono: 0,
+    before: undefined,
+    newKey: () => 'k',
+  });
+  expect(order.reason).toBe('visitor');
+  expect(asksReason(answered(order, { id: 'c1', state: 'accepted' }), 1000)).toBe(false);
 });

@@ -5,7 +5,7 @@
 import type { CommandView } from '../../contracts/api.ts';
 import { scenarioOf } from '../../contracts/index.ts';
 import type { JournalRecord } from '../../contracts/record.ts';
-import type { DeviceBook } from './devices.ts';
+import type { Words } from '../../contracts/words.ts';
 import type { LaneView } from './lanes.ts';
 
 export interface Order {
@@ -23,6 +23,8 @@ export interface Order {
   readonly proven?: boolean;
   readonly code?: string;
   readonly detail?: string;
+  /** The gateway's own words for why it refused, e.g. what the interlock sees. */
+  readonly words?: Words;
   /** The request itself got no answer. */
   readonly unanswered?: boolean;
   /** The arm (or what proves the command) has moved since the tap. */
@@ -52,16 +54,19 @@ export interface Tapped {
   readonly name: string;
   readonly input: Readonly<Record<string, unknown>>;
   readonly cause?: string | undefined;
+  /** A reason named before the command was sent. */
+  readonly reason?: string | undefined;
   readonly mono: number;
   readonly before: unknown;
   readonly newKey: () => string;
 }
 
 /** A tap; repeated within two seconds it is the same command under the same key. */
-export function tapped(last: Order | undefined, { newKey, mono, ...tap }: Tapped): Order {
+export function tapped(last: Order | undefined, { newKey, mono, reason, ...tap }: Tapped): Order {
   const same =
     last?.device === tap.device && last.name === tap.name && JSON.stringify(last.input) === JSON.stringify(tap.input);
-  return same && mono - last.tappedAt < SAME_TAP_MS ? last : { ...tap, key: newKey(), tappedAt: mono };
+  if (same && mono - last.tappedAt < SAME_TAP_MS) return last;
+  return { ...tap, key: newKey(), tappedAt: mono, ...(reason === undefined ? {} : { reason }) };
 }
 
 /** What the gateway answered, or a later record of the same command. A final state is never taken back. */
@@ -143,14 +148,4 @@ export function asksReason(order: Order, mono: number): boolean {
     return false;
   if (order.state === 'failed' || order.state === 'expired') return false;
   return mono - order.tappedAt < REASON_WITHIN_MS;
-}
-
-/** Why the contract forbids it right now by what the gateway last said; undefined: nothing known against it. */
-export function interlockOf(devices: DeviceBook, device: string, name: string) {
-  const view = devices.get(device);
-  const kind = view && scenarioOf(view.scenario)?.commands[name];
-  return kind?.interlocks?.find((lock) => {
-    const point = view?.points[lock.point];
-    return point?.quality === 'good' && point.value !== lock.mustBe;
-  });
 }

@@ -16,6 +16,8 @@ export function actorWords(actor: string | undefined): string {
       return t('actor.platform', { name });
     case 'device':
       return deviceName(name);
+    case 'booth':
+      return t('actor.booth', { name });
     case 'linkage':
       return t('actor.linkage');
     case 'system':

@@ -38,6 +38,8 @@ function partsOf(ms: number, zone: string): Parts {
 }
 
 export const timeIn = (zone: string, ms: number): string => partsOf(ms, zone).time;
+/** Hours and minutes: for a time somebody chooses. */
+export const clockIn = (zone: string, ms: number): string => timeIn(zone, ms).slice(0, 5);
 export const dateIn = (zone: string, ms: number): string => partsOf(ms, zone).date;
 export const hourIn = (zone: string, ms: number): number => partsOf(ms, zone).hour;
 

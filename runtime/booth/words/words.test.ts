@@ -56,8 +56,7 @@ test('what the contracts and the API can say has words', () => {
   for (const state of commandStates) has(`command.state.${state}`);
   for (const kind of kinds) has(`search.kind.${kind}`);
   for (const code of Object.keys(catalogue)) if (/^(alarm|command|auth)\./.test(code)) has(`error.${code}`);
-  const gate = scenarios.find((scenario) => scenario.id === 'vehicle-gate');
-  for (const command of Object.keys(gate?.commands ?? {})) has(`gates.command.${command}`);
+  for (const scenario of scenarios) has(`devices.category.${scenario.category}`);
 });
 
 test('errors named in the locale are codes of the catalogue', () => {
