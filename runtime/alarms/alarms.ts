@@ -102,6 +102,8 @@ export interface Alarms {
   /** Out of service before it ever came, e.g. for a repair that is planned. */
   takeOut(subject: Subject & { readonly kind: string }, body: AlarmAction, who: Actor): Promise<AlarmView>;
   floods(): BoothFlood[];
+  /** Zone → booth that sees to it. */
+  booths(zones: readonly { readonly id: string }[]): Record<string, string>;
   listen(listener: AlarmListener): void;
   /** Looks again at what is cut off by what: the inventory has changed. */
   reconsider(): Promise<void>;
@@ -532,6 +534,7 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
       await commit(plan(undefined, step, { actor: who.actor, data: body }));
       return step.view;
     },
+    booths: (zones) => Object.fromEntries(['', ...zones.map(({ id }) => id)].map((zone) => [zone, site.boothOf(zone)])),
     floods: () => floods.view(time.now(), sorted(), { booths: boothsOf(site.settings()), boothOf: site.boothOf }),
     listen(one) {
       listener = one;

@@ -1,4 +1,5 @@
 /** Prometheus text (ux.md 13). What happens is counted from the journal, what is so is asked when somebody looks. */
+import { isAside } from '../alarms/lifecycle.ts';
 import type { Clock } from '../clock.ts';
 import type { AlarmView, CommandView } from '../contracts/api.ts';
 import { finalStates, type JournalRecord } from '../contracts/record.ts';
@@ -40,6 +41,7 @@ export function createMetrics(parts: Parts, streams: { count(): number }): Metri
   const records = new Map<string, number>();
   const alarmsRaised = growing();
   const acks = growing();
+  const escalations = growing();
   const commands = growing();
   const loopDelay = watchLoopDelay();
   let lagMs = 0;
@@ -56,9 +58,10 @@ export function createMetrics(parts: Parts, streams: { count(): number }): Metri
   });
 
   function countAlarm({ data }: JournalRecord): void {
-    const { change, priority, raisedAt, ackedAt } = data as AlarmView & { change: string };
+    const { change, priority, answerMs, escalation } = data as AlarmView & { change: string };
     if (change === 'raised') alarmsRaised.add({ priority });
-    if (change === 'acked' && ackedAt !== undefined) acks.add({ priority }, (ackedAt - raisedAt) / 1000);
+    if (change === 'acked' && answerMs !== undefined) acks.add({ priority }, answerMs / 1000);
+    if (change === 'escalated') escalations.add({ priority, level: escalation?.level ?? 0 });
   }
 
   function countCommand({ data, name }: JournalRecord): void {
@@ -75,9 +78,20 @@ export function createMetrics(parts: Parts, streams: { count(): number }): Metri
       help: 'Receipt to commit of the last batch',
       samples: [[{}, lagMs / 1000]],
     },
-    gh_alarms_active: { type: 'gauge', help: 'Open alarms', samples: activeAlarms(parts) },
+    gh_alarms_active: { type: 'gauge', help: 'Alarms on the list', samples: activeAlarms(parts) },
+    gh_alarms_aside: { type: 'gauge', help: 'Alarms put aside by a person or a rule', samples: asideAlarms(parts) },
+    gh_alarm_flood: {
+      type: 'gauge',
+      help: 'More alarms in ten minutes than one can answer',
+      samples: parts.alarms.floods().map(({ booth, flood }) => [{ booth }, flood ? 1 : 0]),
+    },
+    gh_alarm_escalations_total: {
+      type: 'counter',
+      help: 'Steps taken as nobody answered',
+      samples: escalations.counts(),
+    },
     gh_alarms_total: { type: 'counter', help: 'Alarms raised since the start', samples: alarmsRaised.counts() },
-    gh_ack_seconds: { type: 'summary', help: 'Alarm raised to acknowledged', samples: acks.summary() },
+    gh_ack_seconds: { type: 'summary', help: 'Alarm came to acknowledged', samples: acks.summary() },
     gh_command_seconds: { type: 'summary', help: 'Command accepted to final', samples: commands.summary() },
     gh_device_up: { type: 'gauge', help: 'Device answers', samples: devicesUp(parts) },
     gh_outbox_depth: {
@@ -121,9 +135,15 @@ export function createMetrics(parts: Parts, streams: { count(): number }): Metri
 }
 
 function activeAlarms({ alarms }: Parts): Family['samples'] {
-  const open = alarms.open();
+  const open = alarms.open().filter((view) => !isAside(view));
   return [1, 2, 3, 4].map((priority) => [{ priority }, open.filter((view) => view.priority === priority).length]);
 }
+
+const asideAlarms = ({ alarms }: Parts): Family['samples'] =>
+  (['SHELVED', 'SUPPRESSED', 'OUT_OF_SERVICE'] as const).map((process) => [
+    { state: process.toLowerCase().replaceAll('_', '-') },
+    alarms.open().filter((view) => view.process === process).length,
+  ]);
 
 const recordCounts = (records: ReadonlyMap<string, number>): Family['samples'] =>
   [...records].map(([key, count]) => {

@@ -78,7 +78,10 @@ export type DispatcherPort = Pick<
   Dispatcher,
   'send' | 'settled' | 'get' | 'list' | 'leases' | 'annotate' | 'renew' | 'emergencyOpen'
 >;
-export type AlarmsPort = Pick<Alarms, 'open' | 'all' | 'get' | 'act' | 'raise' | 'clear' | 'takeOut' | 'floods'>;
+export type AlarmsPort = Pick<
+  Alarms,
+  'open' | 'all' | 'get' | 'act' | 'raise' | 'clear' | 'takeOut' | 'floods' | 'booths'
+>;
 export type HostPort = Pick<DeviceHost, 'view' | 'pushed' | 'refusal'>;
 
 export interface AccessPort {

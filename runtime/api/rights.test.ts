@@ -62,6 +62,7 @@ const table: readonly Row[] = [
   ['POST', '/api/v1/alarms/none/in-service', ['installer', 'admin']],
   ['POST', '/api/v1/alarms/out-of-service', ['installer', 'admin'], {}],
   ['GET', '/api/v1/alarms/flood', everybody],
+  ['GET', '/api/v1/alarms/statistics', everybody],
   ['GET', '/api/v1/records', everybody],
   ['GET', '/api/v1/records/none/chain', everybody],
   ['GET', '/api/v1/records/export?format=csv', ['guard', 'shift-leader', 'platform', 'auditor', 'admin']],

@@ -1,12 +1,16 @@
 /** Alarms: the list, what people do about them, and flows that raise and clear. */
 import { type Static, Type } from 'typebox';
 import { type Action, actions } from '../../alarms/lifecycle.ts';
+import { createAlarmReports } from '../../alarms/report.ts';
+import { alarmStatistics } from '../../contracts/alarm-statistics.ts';
 import { type AlarmView, alarmAction, alarmView, deviceId, floodView } from '../../contracts/api.ts';
 import { formatPosition } from '../../contracts/record.ts';
 import { GatehouseError } from '../../errors.ts';
+import { statisticsCsv } from '../alarm-report-text.ts';
 import { callerOf } from '../caller.ts';
+import { exportName } from '../export.ts';
 import type { App, RouteContext } from '../parts.ts';
-import type { Right } from '../rights.ts';
+import { type Right, searchFrom } from '../rights.ts';
 
 const closed = { additionalProperties: false } as const;
 const listQuery = Type.Object(
@@ -57,13 +61,26 @@ const aside: Readonly<Record<string, AlarmView['process']>> = {
   'out-of-service': 'OUT_OF_SERVICE',
 };
 
+const statisticsQuery = Type.Object(
+  {
+    from: Type.Optional(Type.Integer({ minimum: 0, description: 'ms UTC; default: a day before the end' })),
+    to: Type.Optional(Type.Integer({ minimum: 0, description: 'ms UTC; default: now' })),
+    format: Type.Optional(Type.Enum(['json', 'csv'])),
+  },
+  closed,
+);
+
+const DAY_MS = 86_400_000;
+/** Longer stretches are for the platform. */
+const LONGEST_DAYS = 400;
 const DEFAULT_LIMIT = 100;
 const PAGE = 500;
 /** A rare kind is searched this far back, no further: the journal itself is there for more. */
 const MAX_PAGES = 20;
 
 export function alarmRoutes(app: App, { parts }: RouteContext): void {
-  const { alarms, journal, inventory } = parts;
+  const { alarms, journal, inventory, clock } = parts;
+  const reports = createAlarmReports(journal);
 
   app.get(
     '/alarms',
@@ -104,6 +121,48 @@ export function alarmRoutes(app: App, { parts }: RouteContext): void {
       schema: { operationId: 'getAlarmFlood', tags: ['alarms'], response: { 200: floodView } },
     },
     () => ({ booths: alarms.floods() }),
+  );
+
+  /** Changed after this moment, newest first, as far as anybody would look. */
+  function changedSince(since: number): AlarmView[] {
+    return closedToo(({ changedAt }) => changedAt > since, PAGE * MAX_PAGES);
+  }
+
+  app.get(
+    '/alarms/statistics',
+    {
+      config: { right: 'records.read' },
+      schema: {
+        operationId: 'getAlarmStatistics',
+        tags: ['alarms'],
+        querystring: statisticsQuery,
+        produces: ['application/json', 'text/csv'],
+        response: { 200: alarmStatistics },
+      },
+    },
+    async (request, reply) => {
+      const { role, name } = callerOf(request);
+      const now = clock.now();
+      const to = Math.min(request.query.to ?? now, now);
+      const oldest = searchFrom(role, now, inventory.site().timeZone);
+      const from = Math.max(request.query.from ?? to - DAY_MS, oldest ?? 0);
+      if (from >= to) throw new GatehouseError('http.invalid', 'from must be before to, and in what you may look at');
+      if (to - from > LONGEST_DAYS * DAY_MS) {
+        throw new GatehouseError('http.invalid', `from and to are more than ${LONGEST_DAYS} days apart`);
+      }
+      const known = [
+        ...alarms.open(),
+        ...(to < now ? changedSince(to).filter(({ handling }) => handling === 'closed') : []),
+      ];
+      const statistics = await reports.make({ from, to, booths: alarms.booths(inventory.zones()) }, known);
+      if (request.query.format !== 'csv') return statistics;
+      const file = exportName(name, now, 'csv').replace('records', 'alarms');
+      return reply
+        .type('text/csv; charset=utf-8')
+        .header('content-disposition', `attachment; filename="${file}"`)
+        .serializer((text: string) => text)
+        .send(statisticsCsv(statistics) as never);
+    },
   );
 
   for (const action of actions) actionRoute(app, action, parts.alarms);
