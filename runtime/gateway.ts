@@ -19,6 +19,8 @@ import { systemClock } from './clock.ts';
 import { type ClockQuality, watchClock } from './clock-quality.ts';
 import { schema as commandSchema, Dispatcher } from './commands/dispatcher.ts';
 import type { Lease } from './commands/leases.ts';
+import { openPlatformKeys } from './commands/platform-keys.ts';
+import { createSignedCommands, type SignedCommands, schema as signedSchema } from './commands/signed.ts';
 import { type Config, isLoopback } from './config.ts';
 import type { AlarmView } from './contracts/api.ts';
 import type { Draft } from './contracts/record.ts';
@@ -248,7 +250,7 @@ interface UplinkParts {
   readonly log: Log;
 }
 
-function startUplinks({ config, inventory, journal, alarms, log }: UplinkParts): Uplinks {
+function startUplinks({ config, inventory, journal, alarms, log }: UplinkParts, signed: SignedCommands): Uplinks {
   const deviceOf = (uplink: string) => `uplink-${uplink}`;
   return openUplinks({
     inventory,
@@ -258,6 +260,7 @@ function startUplinks({ config, inventory, journal, alarms, log }: UplinkParts):
     version,
     ...(config.uplink === undefined ? {} : { fixed: config.uplink }),
     secrets: join(config.dataDir, 'uplink-secrets'),
+    signed,
     standing: (uplink) =>
       uplinkAlarms.filter((kind) => alarms.open().some((one) => one.device === deviceOf(uplink) && one.kind === kind)),
     report({ kind, active, detail }) {
@@ -362,7 +365,16 @@ export async function startGateway(config: Config, say: (text: string) => void):
       clockQuality: quality.quality,
       configCopy: () => newestDatabase(config.dataDir, log),
       schema: [
-        ...[alarmSchema, ruleSchema, commandSchema, inventorySchema, repeatSchema, authSchema, replaySchema],
+        ...[
+          alarmSchema,
+          ruleSchema,
+          commandSchema,
+          signedSchema,
+          inventorySchema,
+          repeatSchema,
+          authSchema,
+          replaySchema,
+        ],
         ...[storageSchema, onceSchema, noticeSchema, workOrderSchema],
       ],
       onFull: () => storage?.onFull(),
@@ -402,8 +414,15 @@ export async function startGateway(config: Config, say: (text: string) => void):
       clock,
       log,
       heldTrouble: tellHeld({ inventory, alarms, log }),
+      clockTrusted: () => quality.quality() === 'synced',
     });
     onStop(() => dispatcher.stop());
+    const platformKeys = openPlatformKeys({ journal, clock });
+    const signed = createSignedCommands({
+      ...{ journal, dispatcher, keys: platformKeys, clock, log, clockQuality: quality.quality },
+      zoneOf: (device) => inventory.device(device)?.zone,
+    });
+    onStop(() => signed.stop());
     const once = createOnce({ journal, clock });
     const workOrders = createWorkOrders({ journal, clock, once, log });
     onStop(() => workOrders.stop());
@@ -437,7 +456,21 @@ export async function startGateway(config: Config, say: (text: string) => void):
     let uplinks: Uplinks | undefined;
     let ready = false;
     const devices = { inventory, host, evidence };
-    const parts = { config, clock, log, version, journal, auth, access, dispatcher, alarms, ...devices, ...duty };
+    const above = { platformKeys, signed };
+    const parts = {
+      config,
+      clock,
+      log,
+      version,
+      journal,
+      auth,
+      access,
+      dispatcher,
+      alarms,
+      ...devices,
+      ...duty,
+      ...above,
+    };
     const side = {
       http: { ...config.devices, scheme: isLoopback(config.devices.host) ? ('http' as const) : ('https' as const) },
       mqtt: { ...config.mqtt, scheme: isLoopback(config.mqtt.host) ? ('mqtt' as const) : ('mqtts' as const) },
@@ -477,7 +510,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
     sendAgain();
     flows = superviseFlows({ config, journal, alarms, auth, socket: api.socketPath, log });
     onStop(() => flows?.stop());
-    uplinks = startUplinks({ config, inventory, journal, alarms, log });
+    uplinks = startUplinks({ config, inventory, journal, alarms, log }, signed);
     onStop(() => uplinks?.stop());
     ready = true;
 

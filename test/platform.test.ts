@@ -1,7 +1,10 @@
 /** The engineer of a property platform: the demo compound on a real Mosquitto, its line pulled and put back. */
-import { afterEach, expect, test } from 'vitest';
+import { generateKeyPairSync } from 'node:crypto';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { Status } from '../runtime/contracts/api.ts';
 import type { JournalRecord } from '../runtime/contracts/record.ts';
+import { exampleOf } from '../runtime/platform/testing/example.ts';
+import { compoundStats } from './compound.ts';
 import { type Gateway, startGateway } from './site.ts';
 import { freePort, type Peer, startMosquitto } from './uplink-peers.ts';
 import { type Receiver, startReceiver } from './uplink-receiver.ts';
@@ -80,26 +83,58 @@ test('R3 U1 the upstream is away and comes back, the core is killed in between: 
   expect(receiver.statuses.map((status) => status.state)).toContain('online');
 });
 
-test('C10 a command from above that nobody signed, retained or not, moves nothing and is answered', {
+test('C8 C10 what nobody signed moves nothing; what is signed opens the gate, over MQTT and over HTTP', {
   timeout: 90_000,
 }, async () => {
   const broker = kept(await startMosquitto());
   const { gateway, receiver } = await listening(broker, 0);
-  const { gateway: id, site } = await gateway.json<Status>('/status');
-  await caughtUp(receiver, gateway);
-  const body = JSON.stringify({
-    id: 'c-1',
-    nonce: 'n-1',
-    issuedAt: Date.now(),
-    device: 'gate-east-in',
-    command: 'open',
-  });
-  const topic = `gatehouse/v1/${site.id}/${id}/down/command`;
-  await receiver.client.publishAsync(topic, body, { qos: 1, retain: true });
-  await receiver.client.publishAsync(topic, body, { qos: 1 });
-  await gateway.record((record) => record.kind === 'audit' && JSON.stringify(record).includes('c-1'));
-  const records = await gateway.records();
-  expect(records.filter((record) => record.kind === 'command')).toEqual([]);
+  const { gateway: gatewayId, site } = await gateway.json<Status>('/status');
+  await vi.waitFor(() => expect(receiver.statuses.at(-1)).toMatchObject({ state: 'online' }), { timeout: 20_000 });
+  const down = (name: string, body: object, retain = false) =>
+    receiver.client.publishAsync(`gatehouse/v1/${site.id}/${gatewayId}/down/${name}`, JSON.stringify(body), {
+      qos: 1,
+      retain,
+    });
+  const answer = (fits: (reply: Record<string, unknown>) => boolean) =>
+    vi.waitFor(() => receiver.replies.find(fits) ?? Promise.reject(new Error('no answer')), { timeout: 20_000 });
+  const bare = { id: 'c-1', device: 'gate-east-in', command: 'open' };
+  await down('command', bare, true);
+  await down('command', bare);
+  expect(await answer(({ command }) => command === 'c-1')).toMatchObject({ state: 'refused' });
+  expect((await gateway.records()).filter((record) => record.kind === 'command')).toEqual([]);
+
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const pem = publicKey.export({ type: 'spki', format: 'pem' });
+  const json = { 'content-type': 'application/json' };
+  for (const platform of ['default', 'demo-platform']) {
+    const body = JSON.stringify({ id: `k-${platform}`, platform, publicKey: pem, devices: ['gate-east-in'] });
+    const put = { method: 'PUT', as: 'demo-admin', headers: json, body };
+    expect((await gateway.api(`/platform-keys/k-${platform}`, put)).status).toBe(201);
+  }
+  const signCommand = await exampleOf(gateway.data);
+  const signer = { gatewayId, key: 'k-default', privateKey };
+  await down('challenge', { id: 'ch-1' });
+  const { nonce } = await answer(({ challenge }) => challenge === 'ch-1');
+  const order = signCommand({ device: 'gate-east-in', command: 'open' }, signer, String(nonce));
+  await down('command', order);
+  await answer(({ command, state }) => command === order.signed.id && state === 'succeeded');
+
+  const post = (body: object, key: string) =>
+    gateway.api('/commands?wait=9000', {
+      method: 'POST',
+      headers: { ...json, 'idempotency-key': key },
+      body: JSON.stringify(body),
+    });
+  expect((await post({ device: 'gate-east-in', command: 'open' }, 'k')).status).toBe(403);
+  const fresh = (await (await gateway.api('/commands/challenges', { method: 'POST' })).json()) as { nonce: string };
+  const second = signCommand(
+    { device: 'gate-east-in', command: 'open' },
+    { ...signer, key: 'k-demo-platform' },
+    fresh.nonce,
+  );
+  const done = await post(second, second.signed.id);
+  expect(await done.json()).toMatchObject({ state: 'succeeded', actor: 'platform:demo-platform' });
+  expect((await compoundStats(gateway.data)).pulses['gate-east-in']?.[0]).toBe(2);
 });
 
 test('a platform that is not there is an alarm of its own, and the gate works all the same', {

@@ -175,6 +175,7 @@ describe.each(languages)('AsyncAPI in %s', (language) => {
       `${base}/up/reply`,
       `${base}/status`,
       `${base}/down/command`,
+      `${base}/down/challenge`,
       `${base}/down/replay`,
       `${base}/down/accept`,
       'gatehouse/devices/{device}/up/telemetry',

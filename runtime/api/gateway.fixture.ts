@@ -8,6 +8,8 @@ import { schema as alarmSchema, createAlarms } from '../alarms/alarms.ts';
 import { createCalendar } from '../calendar/calendar.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { schema as commandSchema, Dispatcher, type Outputs } from '../commands/dispatcher.ts';
+import { openPlatformKeys } from '../commands/platform-keys.ts';
+import { createSignedCommands, schema as signedSchema } from '../commands/signed.ts';
 import type { Role } from '../contracts/contract.ts';
 import type { JournalRecord } from '../contracts/record.ts';
 import { openEvidence } from '../devices/evidence.ts';
@@ -89,7 +91,7 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     clock,
     log,
     schema: [
-      ...[alarmSchema, commandSchema, inventorySchema, repeatSchema, authSchema, replaySchema],
+      ...[alarmSchema, commandSchema, signedSchema, inventorySchema, repeatSchema, authSchema, replaySchema],
       ...[onceSchema, noticeSchema, workOrderSchema],
     ],
   });
@@ -113,6 +115,11 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     log,
     outputs: { ...createOutputs({ inventory, host, journal, alarms }), ...outputOf(barrier) },
   });
+  const platformKeys = openPlatformKeys({ journal, clock });
+  const signed = createSignedCommands({
+    ...{ journal, dispatcher, keys: platformKeys, clock, log, clockQuality: () => 'synced' },
+    zoneOf: (device) => inventory.device(device)?.zone,
+  });
   const auth = await openAuth({ journal, clock, log, directory, mode, loopbackOnly: address === '127.0.0.1' });
   if (mode === 'demo' && address === '127.0.0.1') await auth.accounts.createDemo(SECRETS);
   if (inventory.isEmpty()) await furnish(inventory);
@@ -120,7 +127,7 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
   const played: { action: DemoAction; plate?: string }[] = [];
   const parts: Parts = {
     config: { dataDir: directory, http: { host: address, port: 0 }, devices: { host: address, port: 0 } },
-    ...{ clock, log, journal, auth, inventory, alarms, host, evidence, dispatcher },
+    ...{ clock, log, journal, auth, inventory, alarms, host, evidence, dispatcher, platformKeys, signed },
     notices: createNotices({ journal, clock, once }),
     workOrders,
     calendar: createCalendar({ site: inventory, once, clock }),
@@ -178,6 +185,7 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     records: () => journal.read({ limit: 500 }).items,
     async [Symbol.asyncDispose]() {
       await api.close();
+      signed.stop();
       await dispatcher.stop();
       await host.close();
       alarms.stop();

@@ -6,6 +6,8 @@ import type { Alarms } from '../alarms/alarms.ts';
 import type { Calendar } from '../calendar/calendar.ts';
 import type { Clock } from '../clock.ts';
 import type { Dispatcher } from '../commands/dispatcher.ts';
+import type { PlatformKeys } from '../commands/platform-keys.ts';
+import type { SignedCommands } from '../commands/signed.ts';
 import type { Config } from '../config.ts';
 import type {
   AccessDecision,
@@ -180,6 +182,8 @@ export interface Parts {
   readonly inventory: InventoryPort;
   readonly access: AccessPort;
   readonly dispatcher: DispatcherPort;
+  readonly platformKeys: Pick<PlatformKeys, 'list' | 'put' | 'remove'>;
+  readonly signed: Pick<SignedCommands, 'challenge' | 'submit'>;
   readonly alarms: AlarmsPort;
   readonly host: HostPort;
   readonly evidence: Pick<Evidence, 'pathOf'>;

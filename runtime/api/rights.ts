@@ -32,8 +32,10 @@ export const rights = {
   'people.read': ['guard', 'shift-leader', 'installer', 'auditor', 'admin', 'flow'],
   'people.write': ['shift-leader', 'installer', 'admin'],
   'access.ask': ['guard', 'shift-leader', 'installer', 'admin', 'flow'],
-  /** A platform's command must be signed (C8); until it can be, a bearer token alone moves nothing. */
-  'command.send': ['guard', 'shift-leader', 'installer', 'admin', 'flow'],
+  /** A platform's command is also signed (C8): a bearer token alone moves nothing. */
+  'command.send': ['guard', 'shift-leader', 'installer', 'admin', 'flow', 'platform'],
+  'command.renew': ['guard', 'shift-leader', 'installer', 'admin', 'flow'],
+  'command.challenge': ['platform'],
   'command.annotate': ['guard', 'shift-leader', 'admin'],
   'alarm.handle': ['guard', 'shift-leader', 'admin'],
   'alarm.reset': ['shift-leader', 'admin'],
@@ -59,6 +61,8 @@ export const rights = {
   /** A platform sees the uplink that bears its name, and may ask for a stretch again there. */
   'uplink.read': ['installer', 'auditor', 'admin', 'platform'],
   'uplink.write': ['admin'],
+  'platform-key.read': ['installer', 'auditor', 'admin'],
+  'platform-key.write': ['admin'],
   'uplink.replay': ['installer', 'admin', 'platform'],
   /** Also the file itself, which only the box's key or a passphrase opens. */
   'backup.make': ['installer', 'admin'],

@@ -28,6 +28,7 @@ import { evidenceRoutes } from './routes/evidence.ts';
 import { inventoryRoutes } from './routes/inventory.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pageRoutes } from './routes/pages.ts';
+import { platformKeyRoutes } from './routes/platform-keys.ts';
 import { recordRoutes } from './routes/records.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
@@ -173,6 +174,7 @@ async function createApp(parts: Parts, limits: Limits) {
       eventRoutes(api, context);
       evidenceRoutes(api, context);
       uplinkRoutes(api, context);
+      platformKeyRoutes(api, context);
       maintenanceRoutes(api, context);
       backupRoutes(api, context);
       demoRoutes(api, context);

@@ -76,14 +76,21 @@ export interface DispatcherParts {
   readonly clockTrusted?: () => boolean;
 }
 
+export interface SendOptions {
+  /** Committed together with `accepted`. */
+  readonly also?: Unit;
+  /** What is left of the deadline when it was under way; what repeats must equal is the deadline as it was given. */
+  readonly leftMs?: number;
+}
+
 /** What one sender asks in one breath. */
 interface Asking {
   readonly input: CommandInput;
   readonly who: Who;
   readonly key: string;
   readonly digest: string;
-  /** Committed together with `accepted`. */
   readonly also: Unit;
+  readonly leftMs: number | undefined;
 }
 interface Live {
   view: CommandView;
@@ -139,10 +146,14 @@ export class Dispatcher {
 
   /**
    * Accepts a command. Resolves once `accepted` is durable; the same key with the same body answers with the first one.
-   * @param also committed together with `accepted`
    * @throws GatehouseError `device.*`, `command.*`; a refusal is recorded too
    */
-  async send(input: CommandInput, who: Who, key: string, also: Unit = {}): Promise<CommandView> {
+  async send(
+    input: CommandInput,
+    who: Who,
+    key: string,
+    { also = {}, leftMs }: SendOptions = {},
+  ): Promise<CommandView> {
     const digest = digestOf(input);
     const mapKey = `${who.actor}\n${key}`;
     const inFlight = this.#byKey.get(mapKey);
@@ -152,7 +163,7 @@ export class Dispatcher {
       throw new GatehouseError('command.conflict', `Key ${key} was used for another command`);
     if (stored) return this.get(stored.id);
     if (inFlight) return this.get((await inFlight.accepting).id);
-    const { accepting, written } = this.#accept({ input, who, key, digest, also });
+    const { accepting, written } = this.#accept({ input, who, key, digest, also, leftMs });
     this.#byKey.set(mapKey, { digest, accepting });
     void written.then(
       () => this.#byKey.delete(mapKey),
@@ -360,7 +371,7 @@ export class Dispatcher {
   }
 
   async #begin(asking: Asking, whenWritten: (written: Promise<void>) => void): Promise<CommandView> {
-    const { input, who, key, digest, also } = asking;
+    const { input, who, key, digest, also, leftMs = input.deadlineMs } = asking;
     const { clock, log } = this.#parts;
     const began = clock.mono();
     const now = clock.now();
@@ -400,7 +411,7 @@ export class Dispatcher {
       writes: [this.#store.inserting(view, key, digest), ...(also.writes ?? [])],
     });
     whenWritten(recorder.written);
-    const deadline = began + Math.min(input.deadlineMs ?? kind.deadlineMs, MAX_DEADLINE_MS);
+    const deadline = began + Math.min(leftMs ?? kind.deadlineMs, MAX_DEADLINE_MS);
     const run = this.#executor.run({ view, order, running, deadline, recorder });
     run.catch(() => undefined); // it is listened to below, once the command is accepted
     await nextTurn(); // an output that is free has begun by then

@@ -1,6 +1,7 @@
 /** A command as a record, and as a body that is or is not the same as another. Pure. */
 import { createHash } from 'node:crypto';
 import type { CommandInput, CommandView } from '../contracts/api.ts';
+import { canonical } from '../contracts/canonical.ts';
 import type { CommandState, Draft } from '../contracts/record.ts';
 import { type ErrorCode, GatehouseError } from '../errors.ts';
 
@@ -27,16 +28,5 @@ export function recordOf(view: CommandView, scenario: string): Draft {
 }
 
 /** Order of keys does not matter: the same body is the same command. */
-export function digestOf(input: CommandInput): string {
-  const canonical = (value: unknown): unknown =>
-    value !== null && typeof value === 'object' && !Array.isArray(value)
-      ? Object.fromEntries(
-          Object.entries(value)
-            .sort(([a], [b]) => (a < b ? -1 : 1))
-            .map(([key, inner]) => [key, canonical(inner)]),
-        )
-      : value;
-  return createHash('sha256')
-    .update(JSON.stringify(canonical(input)))
-    .digest('base64url');
-}
+export const digestOf = (input: CommandInput): string =>
+  createHash('sha256').update(canonical(input)).digest('base64url');

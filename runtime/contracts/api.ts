@@ -203,6 +203,7 @@ export const commandInput = Type.Object(
   { ...closed, title: 'CommandInput' },
 );
 export type CommandInput = Static<typeof commandInput>;
+
 export const commandView = Type.Object(
   {
     id: Type.String(),

@@ -4,9 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { alarmView, commandInput, commandView } from '../contracts/api.ts';
+import { alarmView, commandView } from '../contracts/api.ts';
 import type { Scenario } from '../contracts/contract.ts';
-import { journalRecord, type Kind, lanes } from '../contracts/record.ts';
+import { commandStates, journalRecord, type Kind, lanes } from '../contracts/record.ts';
+import { challengeView, signedCommand } from '../contracts/signed-command.ts';
 import { inLanguage, type Language } from './language.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -44,7 +45,8 @@ export function asyncapiDocument(scenarios: readonly Scenario[], version: string
         schemas: {
           JournalRecord: journalRecord,
           Command: commandView,
-          CommandInput: commandInput,
+          SignedCommand: signedCommand,
+          Challenge: challengeView,
           Alarm: alarmView,
           Batch: object(
             {
@@ -154,14 +156,8 @@ function otherMessages(words: Words): Json {
         ['gateway', 'state'],
       ),
     ),
-    command: message(
-      'command',
-      object({ id: text(64), device: text(64), command: text(64), input: { type: 'object' }, deadline: at }, [
-        'id',
-        'device',
-        'command',
-      ]),
-    ),
+    command: message('command', schemaRef('SignedCommand')),
+    challenge: message('challenge', object({ id: text(64) })),
     replay: message(
       'replay',
       object(
@@ -177,6 +173,25 @@ function otherMessages(words: Words): Json {
     ),
     accept: message('accept', object({ encoding: { type: 'array', items: { enum: ['zstd'] } } })),
     reply: message('reply', { type: 'object' }),
+    commandReply: message(
+      'commandReply',
+      object(
+        {
+          gateway: text(64),
+          command: { ...text(64), description: words['reply.command'] },
+          id: { ...text(64), description: words['reply.id'] },
+          state: { enum: [...commandStates, 'refused'] },
+          at,
+          code: text(64),
+          detail: text(256),
+          proven: { type: 'boolean' },
+        },
+        ['gateway', 'command', 'state'],
+      ),
+    ),
+    challengeReply: message('challengeReply', {
+      allOf: [schemaRef('Challenge'), object({ gateway: text(64), challenge: text(64) })],
+    }),
     deviceTelemetry: {
       name: 'deviceTelemetry',
       title: words['channel.deviceTelemetry'],
@@ -209,9 +224,10 @@ function channelsOf(words: Words, records: readonly string[]): Json {
     channel('stream', 'api', '/api/v1/stream', [...records, 'beat', 'reset']),
     channel('urgent', 'platform', `${place}/up/urgent`, ['batch']),
     channel('bulk', 'platform', `${place}/up/bulk`, ['batch']),
-    channel('reply', 'platform', `${place}/up/reply`, ['reply', 'batch']),
+    channel('reply', 'platform', `${place}/up/reply`, ['reply', 'commandReply', 'challengeReply', 'batch']),
     channel('status', 'platform', `${place}/status`, ['status']),
     channel('command', 'platform', `${place}/down/command`, ['command']),
+    channel('challenge', 'platform', `${place}/down/challenge`, ['challenge']),
     channel('replay', 'platform', `${place}/down/replay`, ['replay']),
     channel('accept', 'platform', `${place}/down/accept`, ['accept']),
     channel('deviceTelemetry', 'devices', 'gatehouse/devices/{device}/up/telemetry', ['deviceTelemetry']),
@@ -227,7 +243,7 @@ const operations: Json = Object.fromEntries(
   (
     [
       ['send', ['stream', 'urgent', 'bulk', 'reply', 'status']],
-      ['receive', ['command', 'replay', 'accept', 'deviceTelemetry', 'deviceEvent']],
+      ['receive', ['command', 'challenge', 'replay', 'accept', 'deviceTelemetry', 'deviceEvent']],
     ] as const
   ).flatMap(([action, channels]) =>
     channels.map((name) => [`${action}.${name}`, { action, channel: ref(`channels/${name}`) }] as const),

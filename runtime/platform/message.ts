@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import { zstdDecompressSync } from 'node:zlib';
 import { type Static, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { canonical } from '../contracts/canonical.ts';
 import { type JournalRecord, journalRecord, type Lane, lanes } from '../contracts/record.ts';
 
 /** What came, whatever it came over. */
@@ -212,13 +213,6 @@ function contradiction(batch: Static<typeof batchForm>, chain: Chain | undefined
 
 function taken(record: JournalRecord): TakenRecord {
   return { record, json: JSON.stringify(record), digest: hash('sha256', canonical(record), 'buffer') };
-}
-
-function canonical(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonical(field)}`).join(',')}}`;
 }
 
 /**

@@ -1,13 +1,10 @@
-/**
- * What comes down from a platform: which encoding it takes, what it wants repeated, and commands. A command acts on gates,
- * so nothing that is not authorised passes, and no uplink has a key for signed commands: each is refused, answered and
- * audited (reliability.md C8, C10).
- */
+/** What comes down from a platform: which encoding it takes, what it wants repeated, and commands (orders.ts). */
 import type { Clock } from '../clock.ts';
 import type { Draft } from '../contracts/record.ts';
 import { GatehouseError, reasonOf } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
+import type { createOrders } from './orders.ts';
 import type { UplinkTopics } from './topics.ts';
 
 const MAX_BYTES = 65_536;
@@ -20,6 +17,7 @@ export interface DownOptions {
   readonly journal: Pick<Journal, 'append'>;
   readonly clock: Clock;
   readonly log: Log;
+  readonly orders: Pick<ReturnType<typeof createOrders>, 'command' | 'challenge'>;
   /** Publishes on `up/reply`. */
   answer(body: object): Promise<void>;
   /** @throws GatehouseError why it cannot be repeated */
@@ -27,7 +25,7 @@ export interface DownOptions {
   accept(encodings: readonly string[]): void;
 }
 
-export function createDown({ uplink, topics, journal, clock, log, answer, replay, accept }: DownOptions) {
+export function createDown({ uplink, topics, journal, clock, log, orders, answer, replay, accept }: DownOptions) {
   let heeded = 0;
   let suppressed = 0;
   let cancel: (() => void) | undefined;
@@ -57,13 +55,6 @@ export function createDown({ uplink, topics, journal, clock, log, answer, replay
     return false;
   }
 
-  async function command(body: unknown): Promise<void> {
-    const { id, device, command: name } = fieldsOf(body);
-    const detail = 'this uplink has no key for commands';
-    audit('uplink.command.refused', { command: text(id), device: text(device), name: text(name), reason: detail });
-    await answer({ command: text(id), state: 'refused', code: 'command.forbidden', detail });
-  }
-
   async function repeat(body: unknown): Promise<void> {
     try {
       await replay(body);
@@ -78,10 +69,6 @@ export function createDown({ uplink, topics, journal, clock, log, answer, replay
     /** @param retained as the broker marked it: true for what was there before we came. */
     async message(topic: string, payload: Buffer, retained: boolean): Promise<void> {
       if (!heed()) return;
-      if (topic === topics.command && retained) {
-        audit('uplink.command.retained', { bytes: payload.length }); // nobody knows how old it is
-        return;
-      }
       const body = payload.length > MAX_BYTES ? undefined : parse(payload);
       try {
         if (topic === topics.accept) {
@@ -90,7 +77,9 @@ export function createDown({ uplink, topics, journal, clock, log, answer, replay
         } else if (body === undefined) {
           if (payload.length > 0) audit('uplink.input.invalid', { topic, bytes: payload.length });
         } else if (topic === topics.command) {
-          await command(body);
+          await orders.command(body, retained);
+        } else if (topic === topics.challenge) {
+          orders.challenge(body);
         } else if (topic === topics.replay) {
           await repeat(body);
         }

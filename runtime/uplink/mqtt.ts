@@ -9,6 +9,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
 import { type Connection, connect, type MqttVersion } from './connection.ts';
 import { createDown } from './down.ts';
+import { createOrders, type OrderParts } from './orders.ts';
 import type { RecordFilter } from './reader.ts';
 import { createReplays } from './replay.ts';
 import type { ReplayStore } from './replay-store.ts';
@@ -55,6 +56,8 @@ export interface UplinkOptions {
   readonly pace?: UplinkPace;
   /** Where replays are kept over a restart. */
   readonly replays?: ReplayStore;
+  /** What judges and carries out the commands of this platform; absent: it may send none. */
+  readonly signed?: OrderParts['signed'];
   /** Alarms about this uplink that stand from before. */
   readonly raised?: readonly UplinkAlarm['kind'][];
   readonly site: string;
@@ -107,8 +110,11 @@ export function startUplink(options: UplinkOptions): Uplink {
     send: sender.repeat,
     answer: reply,
   });
+  const { signed } = options;
+  const orders = createOrders({ uplink: id, journal, log, answer: reply, ...(signed ? { signed } : {}) });
   const down = createDown({
     uplink: id,
+    orders,
     topics,
     journal,
     clock,
@@ -176,7 +182,7 @@ export function startUplink(options: UplinkOptions): Uplink {
   async function serve(line: Connection): Promise<Ending> {
     connection = line;
     // Before the status: whoever sees us online may ask at once.
-    line.subscribe([topics.command, topics.replay, topics.accept]).then(
+    line.subscribe([topics.command, topics.challenge, topics.replay, topics.accept]).then(
       (refused) => {
         if (refused.length > 0) log.warn({ refused }, 'the platform does not let us listen');
       },
@@ -278,6 +284,7 @@ export function startUplink(options: UplinkOptions): Uplink {
       stopping.abort(new Error('uplink stopped'));
       stopChecks();
       down.stop();
+      orders.stop();
       if (connection) {
         // Not through the sender: it may not have begun, and a status of online must not stay behind.
         const goodbye = connection

@@ -8,6 +8,7 @@ test('names on the way up and down', () => {
     reply: 'gatehouse/v1/garden-1/gh-0a1b/up/reply',
     status: 'gatehouse/v1/garden-1/gh-0a1b/status',
     command: 'gatehouse/v1/garden-1/gh-0a1b/down/command',
+    challenge: 'gatehouse/v1/garden-1/gh-0a1b/down/challenge',
     replay: 'gatehouse/v1/garden-1/gh-0a1b/down/replay',
     accept: 'gatehouse/v1/garden-1/gh-0a1b/down/accept',
   });

@@ -11,6 +11,8 @@ export interface UplinkTopics {
   /** Retained, with a will. */
   readonly status: string;
   readonly command: string;
+  /** A nonce is asked for, with which a command is fresh whatever the clocks say. */
+  readonly challenge: string;
   readonly replay: string;
   /** Retained by the receiver: `{"encoding":["zstd"]}`. */
   readonly accept: string;
@@ -34,6 +36,7 @@ export function uplinkTopics(site: string, gateway: string): UplinkTopics {
     reply: `${base}/up/reply`,
     status: `${base}/status`,
     command: `${base}/down/command`,
+    challenge: `${base}/down/challenge`,
     replay: `${base}/down/replay`,
     accept: `${base}/down/accept`,
   };

@@ -32,6 +32,7 @@ export interface UplinksOptions {
   standing(uplink: string): readonly UplinkAlarm['kind'][];
   report(alarm: UplinkAlarm): void;
   readonly timing?: UplinkOptions['timing'];
+  readonly signed?: UplinkOptions['signed'];
 }
 export interface Uplinks {
   statuses(): Status['uplinks'];
@@ -83,6 +84,7 @@ export function openUplinks(options: UplinksOptions): Uplinks {
       ...(filter === undefined ? {} : { filter }),
       ...(pace === undefined ? {} : { pace }),
       replays: openReplayStore(journal, id),
+      ...(options.signed === undefined ? {} : { signed: options.signed }),
       raised: [...raised],
       site,
       gateway: journal.gateway,

@@ -1,9 +1,11 @@
 /** Sending commands and asking what became of them. */
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import type { Clock } from '../../clock.ts';
-import { type CommandView, commandInput, commandView, deviceId } from '../../contracts/api.ts';
+import { type CommandView, commandView, deviceId } from '../../contracts/api.ts';
 import { commandStates, finalStates } from '../../contracts/record.ts';
+import { challengeView, commandRequest } from '../../contracts/signed-command.ts';
 import { GatehouseError } from '../../errors.ts';
+import type { Caller } from '../auth.ts';
 import { callerOf } from '../caller.ts';
 import type { App, RouteContext } from '../parts.ts';
 
@@ -44,7 +46,7 @@ const DEFAULT_LIMIT = 100;
 /** A reason may be chosen until the end of the longest shift. */
 const REASON_MS = 12 * 3_600_000;
 
-export function commandRoutes(app: App, { parts: { dispatcher, clock } }: RouteContext): void {
+export function commandRoutes(app: App, { parts: { dispatcher, signed, clock } }: RouteContext): void {
   app.post(
     '/commands',
     {
@@ -54,13 +56,12 @@ export function commandRoutes(app: App, { parts: { dispatcher, clock } }: RouteC
         tags: ['commands'],
         querystring: waitQuery,
         headers: keyHeader,
-        body: commandInput,
+        body: commandRequest,
         response: { 200: commandView, 202: commandView },
       },
     },
     async (request, reply) => {
-      const { actor, sender } = callerOf(request);
-      const accepted = await dispatcher.send(request.body, { actor, sender }, request.headers['idempotency-key']);
+      const accepted = await accept(callerOf(request), request.body, request.headers['idempotency-key']);
       const { wait = 0 } = request.query;
       const view = isFinal(accepted) || wait === 0 ? accepted : await settledWithin(accepted.id, wait);
       return reply
@@ -69,6 +70,21 @@ export function commandRoutes(app: App, { parts: { dispatcher, clock } }: RouteC
         .send(view);
     },
   );
+
+  /** A platform proves each command by its signature, everybody else by the log-in. */
+  async function accept({ actor, sender, name }: Caller, body: Static<typeof commandRequest>, key: string) {
+    const { signed: proof, ...input } = body;
+    if (sender === 'platform') {
+      if (proof && proof.id !== key)
+        throw new GatehouseError(
+          'command.invalid',
+          `Idempotency-Key is ${key}, signed.id is ${proof.id}: they are the same`,
+        );
+      return signed.submit(name, body);
+    }
+    if (proof) throw new GatehouseError('command.invalid', 'Only a platform signs; leave out the field "signed"');
+    return dispatcher.send(input, { actor, sender }, key);
+  }
 
   const settledWithin = (id: string, ms: number): Promise<CommandView> =>
     Promise.race([dispatcher.settled(id), after(clock, ms).then(() => dispatcher.get(id))]);
@@ -107,9 +123,18 @@ export function commandRoutes(app: App, { parts: { dispatcher, clock } }: RouteC
   );
 
   app.post(
+    '/commands/challenges',
+    {
+      config: { right: 'command.challenge' },
+      schema: { operationId: 'challengeCommand', tags: ['commands'], response: { 201: challengeView } },
+    },
+    (request, reply) => reply.code(201).send(signed.challenge(callerOf(request).name)),
+  );
+
+  app.post(
     '/commands/:id/renew',
     {
-      config: { right: 'command.send' },
+      config: { right: 'command.renew' },
       schema: { operationId: 'renewCommand', tags: ['commands'], params: byId, response: { 200: commandView } },
     },
     (request) => {
