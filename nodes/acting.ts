@@ -42,6 +42,7 @@ export function actOnInput({ run, ...work }: Work<Run>): () => void {
     const origin = cause ?? message._msgid ?? '';
     return run(message, (what) => ({
       flow: node.z,
+      node: node.id,
       key: keyOf(`${node.id}:${origin}:${what}`),
       ...(cause === undefined || cause.length > LONGEST_CAUSE ? {} : { cause }),
       signal,

@@ -16,6 +16,8 @@ export interface Call {
   readonly key?: string;
   /** Flow that acts: becomes the actor `flow:<id>`. */
   readonly flow?: string;
+  /** Node that acts, for the list of a replay. */
+  readonly node?: string;
   /** How long to go on trying to reach the gateway. */
   readonly retryMs?: number;
   readonly signal?: AbortSignal;
@@ -54,12 +56,13 @@ export interface ApiClient {
 export function createApiClient({ socket, token }: { socket: string; token: string }): ApiClient {
   // A command holds its connection until it ends; a question behind many of them must not wait.
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
-  const headersOf = ({ body, key, flow }: Call): Record<string, string> => ({
+  const headersOf = ({ body, key, flow, node }: Call): Record<string, string> => ({
     authorization: `Bearer ${token}`,
     accept: 'application/json',
     ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     ...(key === undefined ? {} : { 'idempotency-key': key }),
     ...(flow === undefined || !FLOW_ID.test(flow) ? {} : { 'x-gatehouse-flow': flow }),
+    ...(node === undefined || !FLOW_ID.test(node) ? {} : { 'x-gatehouse-node': node }),
   });
 
   function send(

@@ -31,6 +31,7 @@ const OUTCOME_WITHIN_MS = 60_000;
 /** Who acts, and because of what. */
 export interface Acting {
   readonly flow: string;
+  readonly node: string;
   /** The same for the same cause, so that a record handed out again after a crash moves nothing again. */
   readonly key: string;
   readonly cause?: string;
@@ -58,9 +59,9 @@ export interface Gateway extends Pick<Follower, 'follow' | 'site'> {
 }
 
 function createCommands(client: ApiClient): Gateway['command'] {
-  return async (order, { flow, key, cause, signal }) => {
+  return async (order, { flow, node, key, cause, signal }) => {
     const body = { ...order, ...(cause === undefined ? {} : { cause }) };
-    const call = { method: 'POST', body, key, flow, retryMs: COMMAND_FOR_MS, signal } as const;
+    const call = { method: 'POST', body, key, flow, node, retryMs: COMMAND_FOR_MS, signal } as const;
     let view = (await client.call(`/commands?wait=${WAIT_MS}`, call)).body as CommandView;
     for (const until = performance.now() + OUTCOME_WITHIN_MS; !finalStates.includes(view.state); ) {
       if (performance.now() > until) throw new NodeFailure('GH_TIMEOUT', 'noOutcome', { id: view.id });
@@ -93,12 +94,13 @@ function openGateway(red: Red, options: GatewayOptions): Gateway {
   const follower = createFollower({ client, positions, zones: createZones(client), warn });
   red.events.on('flows:stopping', () => follower.hold());
   red.events.on('flows:started', () => follower.ready());
-  const act = (path: string, body: object, { flow, key, cause, signal }: Acting) =>
+  const act = (path: string, body: object, { flow, node, key, cause, signal }: Acting) =>
     client.call(path, {
       method: 'POST',
       body: { ...body, ...(cause === undefined ? {} : { cause }) },
       key,
       flow,
+      node,
       signal,
       retryMs: ASK_FOR_MS,
     });

@@ -10,7 +10,17 @@ import { type Gateway, gatewayOf, scheduleMemoryOf } from './gateway.ts';
 import { createLight } from './light.ts';
 import type { FlowNode, Message, NodeDefinition, Red } from './red.ts';
 import { createKeeper, type MissedBecause } from './schedule/keeper.ts';
-import { type Due, isDaylight, isWorkday, nextDue, type Place, placeOf, readEntries } from './schedule/times.ts';
+import {
+  type Due,
+  duesBetween,
+  type Entry,
+  isDaylight,
+  isWorkday,
+  nextDue,
+  type Place,
+  placeOf,
+  readEntries,
+} from './schedule/times.ts';
 import { dateOf } from './schedule/wall-clock.ts';
 import { textOf } from './shapes.ts';
 
@@ -73,6 +83,34 @@ function keepCalendar(gateway: Gateway, changed: (place: Place) => void, failed:
   };
 }
 
+/** Fires at the times that are on record as due, while history is played back. */
+function followPast(
+  gateway: Gateway,
+  node: string,
+  entries: readonly Entry[],
+  fire: (due: Due, record: string) => void,
+): () => void {
+  const ticks = new Set(['event:schedule.due']);
+  return gateway.follow(
+    { scenarios: ['gateway'], pick: { by: 'all' }, ticks },
+    {
+      record({ id, data }) {
+        const { node: whose, due } = data as { node?: unknown; due?: unknown };
+        if (whose !== node || typeof due !== 'number') return;
+        gateway.calendar().then(
+          (calendar) => {
+            const [found] = duesBetween(entries, due - 1, due, placeOf(calendar));
+            // Other times than then: the flow would not have fired.
+            if (found) fire(found, id);
+          },
+          () => {}, // the replay has ended
+        );
+      },
+      connection() {},
+    },
+  );
+}
+
 export function registerSchedule(red: Red): void {
   serveEditor(red);
   red.nodes.registerType('gh-schedule', function create(this: FlowNode, definition: NodeDefinition) {
@@ -92,7 +130,7 @@ export function registerSchedule(red: Red): void {
     const ghOf = (id: string, { at }: Due) => ({
       gh: {
         ...{ v: 1, kind: 'event', id, ts: at, site: gateway.site()?.id ?? '', device: '', name: 'schedule.due' },
-        ...{ quality: 'good', corr: id, replay: false },
+        ...{ quality: 'good', corr: id, replay: gateway.replay },
       },
     });
     const failed = (error: unknown) => {
@@ -102,6 +140,22 @@ export function registerSchedule(red: Red): void {
     };
     if (entries.length === 0 || faulty > 0) light.set({ unconfigured: true });
     const needsPlace = entries.some(({ at }) => at !== 'time');
+
+    const fire = (due: Due, record: string) => {
+      for (const { value } of due.entries) {
+        this.send([{ ...messageOf(due, value, {}), ...ghOf(record, due) }, null, null]);
+      }
+      light.set({ failed: undefined, goodAt: Date.now() });
+    };
+    // The past has its own times: those that are on record.
+    if (gateway.replay) {
+      const end = followPast(gateway, this.id, entries, fire);
+      this.on('close', () => {
+        end();
+        light.close();
+      });
+      return;
+    }
 
     const keeper = createKeeper({
       entries,
@@ -115,12 +169,7 @@ export function registerSchedule(red: Red): void {
       save: (reached) => memory.set(this.id, reached),
       tell: (due, missed) =>
         gateway.occurrence({ node: this.id, due, missed, ...(name === undefined ? {} : { name }) }, this.z),
-      fire: (due, record) => {
-        for (const { value } of due.entries) {
-          this.send([{ ...messageOf(due, value, {}), ...ghOf(record, due) }, null, null]);
-        }
-        light.set({ failed: undefined, goodAt: Date.now() });
-      },
+      fire,
       missed: (due, because: MissedBecause, record) => {
         for (const { value } of due.entries) {
           const origin = record === undefined ? {} : ghOf(record, due);

@@ -16,6 +16,7 @@ import { type Phrase, words } from './gatehouse.words.ts';
 import { verifyAuditFile } from './journal/chain.ts';
 import { copyWhole, factsOf } from './journal/copies.ts';
 import { inspect } from './journal/inspect.ts';
+import { runSaved } from './replay/saved.ts';
 import { outageText } from './storage/outage-text.ts';
 
 /** As sysexits.h has them, so that a script can tell. */
@@ -145,6 +146,23 @@ const verbs: Record<string, (options: Options, archive: string | undefined) => P
     say(both(faults.length === 0 ? 'auditSound' : 'auditBroken'));
     say(`  ${checked} ${short('auditChecked')}, ${removed} ${short('auditRemoved')}`);
     return faults.length === 0 ? 0 : EXIT.data;
+  },
+  async flows({ data }, what) {
+    if (what !== 'test') return misused('flows test');
+    if (!existsSync(join(data, 'flows', 'flows.json'))) {
+      complain('noFlows', data);
+      return EXIT.input;
+    }
+    const results = await runSaved(data);
+    if (results.length === 0) say(both('noReplays'));
+    for (const { file, result, reason } of results) {
+      const verdict = result ? (result.same ? 'flowSame' : 'flowOther') : 'flowFailed';
+      say(`${short(verdict)}  ${file}  ${result?.title ?? reason ?? ''}`);
+      if (!result || result.same) continue;
+      for (const act of result.expected) say(`    ${short('flowExpected')}  ${JSON.stringify(act)}`);
+      for (const act of result.would) say(`    ${short('flowWould')}  ${JSON.stringify(act)}`);
+    }
+    return results.every(({ result }) => result?.same) ? 0 : EXIT.data;
   },
   outage({ data }) {
     if (inspect(data).state !== 'ours') {

@@ -14,6 +14,7 @@ export const words = {
   restore <备份文件>         恢复到一个空目录；网关随后开始新的纪元
       --after-epoch <n>      平台见过的最大纪元，如果比备份里的新
   audit verify               校验审计记录，指出被改动的编号
+  flows test                 用保存的回放检验已部署的流程，不动任何设备
   outage                     外网中断时，这块磁盘能撑多久
   help                       本说明
 
@@ -31,6 +32,7 @@ export const words = {
   restore <archive>          restores into an empty directory; the gateway then begins a new epoch
       --after-epoch <n>      highest epoch the platform has seen, if newer than the one in the archive
   audit verify               proves the audit records, names by number what was tampered with
+  flows test                 tries the deployed flows on the replays that were saved; nothing moves
   outage                     how long this disk lasts while the line is down
   help                       this text
 
@@ -44,6 +46,13 @@ export const words = {
     zh: '它只能用本机的 secrets/backup.key 打开：请把密钥另存别处，或加 --passphrase',
     en: 'Only secrets/backup.key of this box opens it: keep a copy of that key elsewhere, or use --passphrase',
   },
+  noReplays: { zh: '还没有保存的回放', en: 'No replay has been saved yet' },
+  noFlows: { zh: '还没有部署过流程', en: 'No flow has been deployed yet' },
+  flowSame: { zh: '相同', en: 'same' },
+  flowOther: { zh: '不同', en: 'different' },
+  flowFailed: { zh: '没有运行', en: 'did not run' },
+  flowExpected: { zh: '应当', en: 'expected' },
+  flowWould: { zh: '现在', en: 'now' },
   none: { zh: '还没有备份', en: 'There is no backup yet' },
   sound: { zh: '备份完好', en: 'The archive is sound' },
   restored: { zh: '恢复完成', en: 'Restored' },

@@ -44,6 +44,7 @@ import { createOnce, schema as onceSchema } from './journal/once.ts';
 import { markRemoved } from './journal/postings.ts';
 import { createLog, type Log } from './log.ts';
 import { createOutputs } from './outputs.ts';
+import { createReplays } from './replay/replays.ts';
 import { createRules, schema as ruleSchema } from './rules/rules.ts';
 import { reportTo } from './storage/alarms.ts';
 import { dropBallast } from './storage/ballast.ts';
@@ -454,6 +455,8 @@ export async function startGateway(config: Config, say: (text: string) => void):
 
     let flows: Flows | undefined;
     let uplinks: Uplinks | undefined;
+    const replays = createReplays({ journal, clock, log: log.child({ part: 'replay' }), directory: config.dataDir });
+    onStop(() => replays.close());
     let ready = false;
     const devices = { inventory, host, evidence };
     const above = { platformKeys, signed };
@@ -482,6 +485,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
       uplinkControl: () => uplinks,
       backups: () => upkeep.backups,
       storage: () => storage,
+      replays: () => replays,
       demo: () => compound && demoPort(compound),
       editor: (app) => registerEditor(app, { flows: () => flows, journal }),
       clockQuality: quality.quality,

@@ -51,6 +51,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'runtime/commands/',
     'runtime/config.ts',
     'runtime/duty/',
+    'runtime/replay/replays.ts',
     'runtime/derive/',
     'runtime/devices/',
     ...BASE,
@@ -60,6 +61,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   'runtime/uplink/': [CONTRACTS, JOURNAL, 'runtime/broker/', 'runtime/commands/', 'runtime/devices/', ...BASE],
   // Node-RED's process and its nodes know the gateway only by its API.
   'runtime/flows/': [CONTRACTS, 'runtime/derive/', ...BASE],
+  // A flow process of its own against a gateway that only writes down.
+  'runtime/replay/': [CONTRACTS, JOURNAL, 'runtime/flows/', ...BASE],
   'nodes/': [CONTRACTS],
   'runtime/booth/': [CONTRACTS],
   'runtime/boot/': [],
@@ -70,7 +73,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   'runtime/demo/start.ts': [CONTRACTS, JOURNAL, 'runtime/config.ts', 'runtime/demo/', 'runtime/devices/', ...BASE],
   'runtime/self-check.ts': [CONTRACTS],
   'runtime/upkeep.ts': [CONTRACTS, JOURNAL, 'runtime/alarms/', 'runtime/backup/', 'runtime/self-check.ts', ...BASE],
-  'runtime/gatehouse': [CONTRACTS, JOURNAL, 'runtime/backup/', 'runtime/storage/', ...BASE],
+  'runtime/gatehouse': [CONTRACTS, JOURNAL, 'runtime/backup/', 'runtime/replay/', 'runtime/storage/', ...BASE],
   'runtime/safety': [CONTRACTS, JOURNAL, 'runtime/api/', 'runtime/config.ts', ...BASE],
   'runtime/exit.ts': ['runtime/announce'],
   // The one place that builds things; main.ts only starts and ends it.

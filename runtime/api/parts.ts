@@ -27,6 +27,7 @@ import type { Notices } from '../duty/notices.ts';
 import type { WorkOrders } from '../duty/work-orders.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
+import type { Replays } from '../replay/replays.ts';
 import type { Auth, Caller } from './auth.ts';
 import type { Limits } from './limits.ts';
 import type { Right } from './rights.ts';
@@ -89,6 +90,8 @@ export type HostPort = Pick<DeviceHost, 'view' | 'pushed' | 'refusal'>;
 export interface AccessPort {
   /** Decides and records the decision. @throws GatehouseError `access.*` */
   ask(question: AccessQuestion, actor: string): Promise<AccessDecision>;
+  /** Decides and records nothing. */
+  decide(question: AccessQuestion): AccessDecision;
 }
 export interface FlowsPort {
   state(): Status['flows'];
@@ -196,6 +199,7 @@ export interface Parts {
   readonly uplinkControl?: () => UplinkPort | undefined;
   readonly backups?: () => BackupsPort | undefined;
   readonly storage?: () => StoragePort | undefined;
+  readonly replays?: () => Replays | undefined;
   readonly demo?: () => DemoPort | undefined;
   /** Mounts the Node-RED editor; every route it adds is for installers and administrators, in maintenance mode. */
   readonly editor?: (app: App) => Promise<void> | void;

@@ -55,6 +55,8 @@ export const rights = {
   'zone.write': ['installer', 'admin'],
   'maintenance.read': readers,
   'maintenance.write': ['installer', 'admin'],
+  /** Dry by construction; who may deploy a flow may see what it would do. */
+  'flows.replay': ['installer', 'admin'],
   'user.read': ['shift-leader', 'auditor', 'admin'],
   'user.write': ['shift-leader', 'admin'],
   'token.write': ['admin'],

@@ -46,6 +46,11 @@ const login = (gateway: TestGateway, payload: string, headers: Record<string, st
     headers: { 'content-type': 'application/json', ...headers },
   });
 
+/** Nobody asks without a record here. */
+const decide = (): never => {
+  throw new Error('not asked');
+};
+
 describe('a refusal', () => {
   test('is problem+json with a code of the catalogue, whatever went wrong', async () => {
     const gateway = await open();
@@ -85,7 +90,7 @@ describe('a refusal', () => {
     const gateway = await open({
       parts: {
         log,
-        access: { ask: () => Promise.reject(new Error('disk /dev/secret is on fire')) },
+        access: { ask: () => Promise.reject(new Error('disk /dev/secret is on fire')), decide },
       },
     });
     const body = { gate: 'gate-east-in', plate: '粤B12345' };
@@ -272,6 +277,7 @@ describe('listening', () => {
     const gateway = await open({
       parts: {
         access: {
+          decide,
           ask: () =>
             new Promise((resolve) => {
               finish = () =>

@@ -30,6 +30,7 @@ import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { platformKeyRoutes } from './routes/platform-keys.ts';
 import { recordRoutes } from './routes/records.ts';
+import { replayRoutes } from './routes/replays.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
 import { healthRoutes, statusRoutes } from './routes/status.ts';
@@ -176,6 +177,7 @@ async function createApp(parts: Parts, limits: Limits) {
       uplinkRoutes(api, context);
       platformKeyRoutes(api, context);
       maintenanceRoutes(api, context);
+      replayRoutes(api, context);
       backupRoutes(api, context);
       demoRoutes(api, context);
       done();

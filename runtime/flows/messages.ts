@@ -15,6 +15,8 @@ export interface StartMessage {
   readonly safeMode: boolean;
   /** Seconds after which a looping function node is interrupted; 0: never. */
   readonly functionTimeout: number;
+  /** History is played back: what stands behind the socket only writes down what would be done (replay/). */
+  readonly replay?: boolean;
 }
 
 export type ToChild = StartMessage | { readonly do: 'editor'; readonly open: boolean } | { readonly do: 'stop' };

@@ -106,6 +106,11 @@ export function flowSettings(start: StartMessage, writeLine: (line: string) => v
       tokenHeader: EDITOR_HEADER,
     },
     // Read by nodes/gateway.ts; never exported to the editor.
-    gatehouse: { socket: start.socket, token: start.token, directory: start.directory },
+    gatehouse: {
+      socket: start.socket,
+      token: start.token,
+      directory: start.directory,
+      ...(start.replay ? { replay: true } : {}),
+    },
   };
 }

@@ -109,7 +109,12 @@ export function sameKey(inPath: string, inBody: string): void {
 }
 
 /** @param hostname by which the caller reached us, for push addresses of a listener on all interfaces */
-function viewOf(device: Device, parts: Parts, caller: Caller, hostname: string): DeviceView {
+export function viewOf(
+  device: Device,
+  parts: Parts,
+  caller: Pick<Caller, 'role' | 'sender'>,
+  hostname: string,
+): DeviceView {
   const { host, journal } = parts;
   const link = host.view(device.id);
   const points = [...journal.latest(device.id)].map(([name, point]) => {
@@ -138,7 +143,7 @@ function viewOf(device: Device, parts: Parts, caller: Caller, hostname: string):
 }
 
 /** What the model can do and this caller may send. */
-function commandsOf(device: Device, caller: Caller): string[] {
+function commandsOf(device: Device, caller: Pick<Caller, 'role' | 'sender'>): string[] {
   if (!mayDo(caller.role, 'command.send')) return [];
   return Object.entries(scenarioOf(device.scenario)?.commands ?? {})
     .filter(([name, { acts }]) => acts === 'setting' || name in (device.profile.commands ?? {}))
