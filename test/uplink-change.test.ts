@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { generate as selfSigned } from 'selfsigned';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { driverOf } from '../drivers/index.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -253,6 +254,46 @@ describe('an uplink that is removed', () => {
     start();
     await uplinks.settled();
     expect(cursors().map(({ name }) => name)).toEqual(['uplink:city:bulk', 'uplink:city:urgent']);
+  });
+});
+
+describe('a platform with an authority of its own', () => {
+  /** A server's certificate for localhost, signed by an authority no system knows. */
+  async function privateAuthority() {
+    const authority = await selfSigned([{ name: 'commonName', value: 'Property Company CA' }], {
+      keySize: 2048,
+      extensions: [{ name: 'basicConstraints', cA: true, critical: true }],
+    });
+    const server = await selfSigned([{ name: 'commonName', value: 'localhost' }], {
+      keySize: 2048,
+      ca: { key: authority.private, cert: authority.cert },
+      extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],
+    });
+    writeFileSync(join(directory, 'server.key'), server.private);
+    writeFileSync(join(directory, 'server.pem'), server.cert);
+    return authority.cert;
+  }
+
+  test('N2 its servers are trusted with the certificate beside the secrets of uplinks, and only with it', async () => {
+    const pem = await privateAuthority();
+    const [certificate, key] = [join(directory, 'server.pem'), join(directory, 'server.key')];
+    await using peer = await startMosquitto(`certfile ${certificate}`, `keyfile ${key}`);
+    const url = `mqtts://localhost:${peer.port}`;
+    await put({ id: 'city', url });
+    await until(() => expect(statusOf()?.reason).toMatch(/unable to verify|self.signed|issuer/i));
+    const file = join(directory, 'uplink-secrets', 'property-ca.pem');
+    mkdirSync(join(directory, 'uplink-secrets'), { recursive: true });
+    const refused = expect.objectContaining({ code: 'config.invalid' });
+    expect(() => uplinks.check({ id: 'city', ca: { file } })).toThrow(refused);
+    writeFileSync(file, 'not a certificate');
+    expect(() => uplinks.check({ id: 'city', ca: { file } })).toThrow(/no certificate in PEM/);
+    writeFileSync(file, pem);
+    expect(() => uplinks.check({ id: 'city', ca: { file: certificate } })).toThrow(refused);
+    await put({ id: 'city', url, ca: { file } });
+    await until(() => expect(statusOf()?.state).toBe('online'));
+    // The name on the certificate is still looked at.
+    await put({ id: 'city', url: `mqtts://127.0.0.1:${peer.port}`, ca: { file } });
+    await until(() => expect(statusOf()?.reason).toMatch(/altnames|does not match/i));
   });
 });
 

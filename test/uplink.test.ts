@@ -317,10 +317,10 @@ describe('addresses, rights and refusals', () => {
     start(0, { url: `mqtts://localhost:${peer.port}` });
     await until(() => expect(uplink?.status().reason).toMatch(/self.signed/i));
     await uplink?.stop();
-    start(0, { url: `mqtts://127.0.0.1:${peer.port}`, ca: pems.cert });
+    start(0, { url: `mqtts://127.0.0.1:${peer.port}`, ca: () => pems.cert });
     await until(() => expect(uplink?.status().reason).toMatch(/altnames|does not match/i));
     await uplink?.stop();
-    start(0, { url: `mqtts://localhost:${peer.port}`, ca: pems.cert });
+    start(0, { url: `mqtts://localhost:${peer.port}`, ca: () => pems.cert });
     await until(() => expect(uplink?.status()).toMatchObject({ state: 'online' }));
   });
 

@@ -252,6 +252,13 @@ export const uplinkInput = Type.Object(
     url: Type.String({ maxLength: 256, description: 'mqtt(s)://host:port, servers of one cluster with commas' }),
     username: Type.Optional(Type.Union([text(128), fromEnvironment, fromFile])),
     password: Type.Optional(Type.Union([fromEnvironment, fromFile])),
+    ca: Type.Optional(
+      Type.Object(fromFile.properties, {
+        ...closed,
+        description:
+          'PEM of the private authority that signed the certificate of the server; default: those of the system',
+      }),
+    ),
     filter: Type.Optional(
       Type.Object(
         {

@@ -1,5 +1,5 @@
 /** What the flow file must be before Node-RED reads it: there, and readable. */
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Imported once, on a gateway that has never had a flow. */
@@ -20,6 +20,25 @@ function fault(text: string): string | undefined {
 const PLACEHOLDER = '[]\n'; // never what a deploy writes, so a later start still knows why nothing runs
 const KEPT = /^flows\.broken-.*\.json$/;
 
+/** So that it is there, whole, after a power cut: half a flow file would be put aside at the next start. */
+function writeWhole(directory: string, text: string): void {
+  const file = join(directory, 'flows.json');
+  const draft = openSync(`${file}.new`, 'w', 0o600);
+  try {
+    writeSync(draft, text);
+    fsyncSync(draft);
+  } finally {
+    closeSync(draft);
+  }
+  renameSync(`${file}.new`, file);
+  const folder = openSync(directory, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
 /**
  * Puts the reference flow where nothing has ever been deployed, and moves a flow file that cannot be read aside (Node-RED
  * would take it for empty and write over it at the next deploy). An empty flow then takes its place: an older flow that
@@ -29,7 +48,7 @@ const KEPT = /^flows\.broken-.*\.json$/;
 export function prepareFlowFile(directory: string, now: Date): string | undefined {
   const file = join(directory, 'flows.json');
   if (!existsSync(file)) {
-    writeFileSync(file, readFileSync(reference));
+    writeWhole(directory, readFileSync(reference, 'utf8'));
     return undefined;
   }
   const text = readFileSync(file, 'utf8');
@@ -44,6 +63,6 @@ export function prepareFlowFile(directory: string, now: Date): string | undefine
   if (why === undefined) return undefined;
   const kept = `flows.broken-${now.toISOString().replace(/[:.]/g, '-')}.json`;
   renameSync(file, join(directory, kept));
-  writeFileSync(file, PLACEHOLDER);
+  writeWhole(directory, PLACEHOLDER);
   return `${why}; kept as ${kept}`;
 }

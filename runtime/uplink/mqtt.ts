@@ -49,8 +49,8 @@ export interface UplinkOptions {
   readonly url: string;
   /** Read anew for each attempt, so that a secret may change under way. @throws GatehouseError `config.invalid` */
   readonly credentials?: () => Credentials | undefined;
-  /** PEM of the authority behind the servers' certificates, when it is not one of the system's. */
-  readonly ca?: string;
+  /** PEM of a private authority, read anew for each attempt; default: those of the system. @throws as `credentials` */
+  ca?(): string | undefined;
   /** What this platform gets; by default everything but L4, which is never sent. */
   readonly filter?: RecordFilter;
   readonly pace?: UplinkPace;
@@ -218,8 +218,10 @@ export function startUplink(options: UplinkOptions): Uplink {
 
   const attempt = async (server: Server, version: MqttVersion): Promise<Connection | Ending> => {
     let credentials: Credentials | undefined;
+    let ca: string | undefined;
     try {
       credentials = options.credentials?.() ?? named.credentials;
+      ca = options.ca?.();
     } catch (error) {
       return { kind: 'refused', reason: reasonOf(error), stoodMs: 0 };
     }
@@ -228,7 +230,7 @@ export function startUplink(options: UplinkOptions): Uplink {
       version,
       clientId: `gh-${gateway}-${id}`,
       ...(credentials ? { credentials } : {}),
-      ...(options.ca ? { ca: options.ca } : {}),
+      ...(ca ? { ca } : {}),
       will: { topic: topics.status, payload: JSON.stringify({ gateway, state: 'offline' }) },
       keepaliveSeconds: timing.keepaliveSeconds,
       connectMs: timing.connectMs,

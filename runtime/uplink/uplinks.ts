@@ -3,13 +3,14 @@
  * is stopped and started anew with the same saved places, so that nothing is lost and nothing skipped; what a removed one
  * leaves behind goes, so that it holds back nobody.
  */
+import { X509Certificate } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../clock.ts';
 import type { Uplink as Entry, ReplayView, Status, UplinkView } from '../contracts/api.ts';
 import type { Inventory } from '../devices/inventory.ts';
 import { readSecret, type SecretSource } from '../devices/uplink-secret.ts';
-import { GatehouseError } from '../errors.ts';
+import { GatehouseError, reasonOf } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import { uuidv7 } from '../journal/uuid.ts';
 import type { Log } from '../log.ts';
@@ -44,7 +45,7 @@ export interface Uplinks {
    * @throws GatehouseError `config.invalid` if what it names as a secret cannot be read or is none of an uplink's,
    *   `inventory.conflict` if it was named at the start
    */
-  check(entry: Pick<Entry, 'id' | 'username' | 'password'>): void;
+  check(entry: Pick<Entry, 'id' | 'username' | 'password' | 'ca'>): void;
   /** Resolves once every change so far is in force. */
   settled(): Promise<void>;
   stop(): Promise<void>;
@@ -81,6 +82,7 @@ export function openUplinks(options: UplinksOptions): Uplinks {
       id,
       url,
       credentials: () => credentialsOf(entry),
+      ca: () => authorityOf(entry),
       ...(filter === undefined ? {} : { filter }),
       ...(pace === undefined ? {} : { pace }),
       replays: openReplayStore(journal, id),
@@ -172,11 +174,12 @@ export function openUplinks(options: UplinksOptions): Uplinks {
         throw new GatehouseError('inventory.conflict', `Uplink ${FIXED_UPLINK} was named at the start of the gateway`);
       }
       const known = inventory.site().uplinks?.find(({ id }) => id === entry.id);
-      for (const key of ['username', 'password'] as const) {
+      for (const key of ['username', 'password', 'ca'] as const) {
         const source = entry[key];
         if (source !== undefined && !isDeepStrictEqual(source, known?.[key])) refuseForeign(source, options.secrets);
       }
       credentialsOf(entry);
+      authorityOf(entry);
     },
     settled: () => turn,
     async stop() {
@@ -199,13 +202,25 @@ function refuseForeign(source: SecretSource, folder: string): void {
   const own = 'env' in source ? OWN_VARIABLE.test(source.env) : dirname(resolve(source.file)) === resolve(folder);
   if (own) return;
   const allowed = `a variable GATEHOUSE_UPLINK_… or a file in ${folder}`;
-  throw new GatehouseError('config.invalid', `A secret of an uplink is named as ${allowed}`);
+  throw new GatehouseError('config.invalid', `A secret or certificate of an uplink is named as ${allowed}`);
 }
 
 /** @throws GatehouseError `config.invalid` */
 function credentialsOf({ username, password }: Pick<Entry, 'username' | 'password'>): Credentials | undefined {
   if (username === undefined) return undefined;
   return { username: readSecret(username), password: password === undefined ? '' : readSecret(password) };
+}
+
+/** @throws GatehouseError `config.invalid` */
+function authorityOf({ ca }: Pick<Entry, 'ca'>): string | undefined {
+  if (ca === undefined) return undefined;
+  const pem = readSecret(ca);
+  try {
+    new X509Certificate(pem);
+  } catch (error) {
+    throw new GatehouseError('config.invalid', `${ca.file} is no certificate in PEM: ${reasonOf(error)}`);
+  }
+  return pem;
 }
 
 function withoutPassword(url: string): string {

@@ -103,3 +103,22 @@ test('a faulty disk refuses what it is told to, has only so much room, and is so
   outcomes.push(tryWrite());
   expect(outcomes).toEqual(['written', 'ENOSPC', 'EIO', 'EROFS', 'written', 'written', 'ENOSPC']);
 });
+
+test('R2 the first flow file is there whole or not at all, wherever the plug is pulled', () => {
+  const directory = mkdtempSync(join(folder, 'flows-'));
+  const trace = join(folder, 'flows');
+  const entry = new URL('../../runtime/flows/flow-file.ts', import.meta.url).href;
+  onDisk(
+    `import(${JSON.stringify(entry)}).then(({ prepareFlowFile }) => prepareFlowFile(d, new Date()));`,
+    directory,
+    traced(directory, trace),
+  );
+  const made = readTrace(trace);
+  for (let at = 0; at <= made.length; at++) {
+    for (const luck of ['none', 0.5, 'all'] as const) {
+      const found = text(imageAt(new Map(), made, at, luck, seeded(at)), 'flows.json');
+      if (found !== undefined) expect(Array.isArray(JSON.parse(found)), `cut before ${at}, luck ${luck}`).toBe(true);
+    }
+  }
+  expect(text(imageAt(new Map(), made, made.length, 'none', seeded(1)), 'flows.json')).toContain('单车道闸机');
+});
