@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { driverOf } from '../drivers/index.ts';
 import { createAccess } from './access/access.ts';
 import { createAlarmSite } from './alarm-site.ts';
-import { type Alarms, schema as alarmSchema, createAlarms } from './alarms/alarms.ts';
+import { type Alarms, agedAlarms, schema as alarmSchema, createAlarms } from './alarms/alarms.ts';
 import { readyText, saying } from './announce.ts';
 import { type Auth, schema as authSchema, openAuth } from './api/auth.ts';
 import { createDeviceListener } from './api/devices-listener.ts';
@@ -27,6 +27,7 @@ import type { Draft } from './contracts/record.ts';
 import type { Demo } from './demo/client.ts';
 import { demoSecrets, startDemo } from './demo/start.ts';
 import { openEvidence } from './devices/evidence.ts';
+import { hashesIn, keepEvidence } from './devices/evidence-keeping.ts';
 import { createHost, type DeviceHost } from './devices/host.ts';
 import { Inventory, schema as inventorySchema } from './devices/inventory.ts';
 import { loadProfiles } from './devices/profiles.ts';
@@ -288,6 +289,25 @@ function startStorage({ config, inventory, journal, alarms, log }: UplinkParts, 
     clockQuality,
     report: reportTo(alarms),
     alsoRemove: (first, last) => [markRemoved(first, last)],
+    aged: [agedAlarms(journal)],
+  });
+}
+
+/** Pictures stay as long as facts; what an open alarm or its cause shows stays in any case. */
+function startKeeping({ config, inventory, journal, alarms, log }: UplinkParts, clockQuality: ClockQuality['quality']) {
+  return keepEvidence({
+    directory: join(config.dataDir, 'evidence'),
+    clock: systemClock,
+    log: log.child({ part: 'evidence' }),
+    settings() {
+      const { factDays, pictureBytes } = settingsFrom(inventory.site().storage);
+      const { blocks, bsize } = statfsSync(config.dataDir);
+      return { days: factDays, bytes: pictureBytes ?? (blocks * bsize) / 5 };
+    },
+    clockQuality,
+    inUse: () =>
+      new Set(alarms.open().flatMap((one) => [one, one.cause && journal.find(one.cause)?.data].flatMap(hashesIn))),
+    record: (draft) => journal.append(draft),
   });
 }
 
@@ -399,6 +419,8 @@ export async function startGateway(config: Config, say: (text: string) => void):
     let compound: Demo | undefined;
     onStop(() => compound?.stop()); // after the host: devices that go with us are not offline
     const evidence = openEvidence(join(config.dataDir, 'evidence'));
+    const keeping = startKeeping({ config, inventory, journal, alarms, log }, quality.quality);
+    onStop(() => keeping.stop());
     const host = createHost({
       journal,
       alarms,

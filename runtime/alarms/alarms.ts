@@ -48,6 +48,17 @@ ${floodSchema}
 const SAVE = `INSERT INTO alarm VALUES (?, ?, ?, ?)
   ON CONFLICT DO UPDATE SET open = excluded.open, changed = excluded.changed, view = excluded.view`;
 const ACTOR = 'system:alarms';
+const FORGET = `DELETE FROM alarm WHERE id IN
+  (SELECT id FROM alarm WHERE open = 0 AND changed < ? ORDER BY changed LIMIT ?)`;
+
+/** Closed alarms leave with the audit records of their time; an open one stays however old it is. */
+export function agedAlarms({ db }: Pick<Journal, 'db'>) {
+  const first = db.prepare<[], number>('SELECT changed FROM alarm WHERE open = 0 ORDER BY changed LIMIT 1').pluck();
+  return {
+    oldest: (): number | undefined => first.get(),
+    removal: (before: number, rows: number): Write => ({ sql: FORGET, params: [before, rows] }),
+  };
+}
 
 /** What an alarm is about. The scenario and zone come from the inventory, or are the gateway's own. */
 export interface Subject {

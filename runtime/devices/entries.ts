@@ -49,8 +49,15 @@ export const siteInput = Type.Object(
               description: 'of the database; default: half the data partition',
             }),
           ),
+          pictureGigabytes: Type.Optional(
+            Type.Number({
+              minimum: 1,
+              maximum: 65_536,
+              description: 'of pictures and clips; default: a fifth of the data partition',
+            }),
+          ),
           readingDays: days(30, 'readings as they came'),
-          factDays: days(183, 'passages, alarms, commands and states'),
+          factDays: days(183, 'passages, alarms, commands and states, and their pictures'),
           auditDays: days(365, 'audit and gap records'),
           hourlyDays: days(731, 'hourly figures of readings'),
         },

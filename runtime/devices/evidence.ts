@@ -1,7 +1,7 @@
 /** Pictures and clips as files named by their SHA-256; a record holds the hash (design.md 1). */
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import { open, rename, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GatehouseError, reasonOf } from '../errors.ts';
 
@@ -17,7 +17,11 @@ export function openEvidence(directory: string): Evidence {
   const placeOf = (hash: string) => join(directory, hash.slice(0, 2), `${hash}.jpg`);
   async function store(hash: string, bytes: Uint8Array): Promise<void> {
     const place = placeOf(hash);
-    if (existsSync(place)) return;
+    if (existsSync(place)) {
+      const now = new Date();
+      await utimes(place, now, now); // named once more, so it stays as long as that record
+      return;
+    }
     const temporary = `${place}.${randomUUID()}.new`;
     try {
       mkdirSync(dirname(place), { recursive: true, mode: 0o700 });

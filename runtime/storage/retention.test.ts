@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
+import { agedAlarms, schema as alarmSchema } from '../alarms/alarms.ts';
 import type { Draft, Lane } from '../contracts/record.ts';
 import { positionNumber } from '../journal/schema.ts';
 import { draftOf, faultsOf, openTestStore, type TestStore } from './storage.fixture.ts';
@@ -80,6 +81,39 @@ describe('retention', () => {
     for (const [day, rows] of left.entries()) {
       expect((left[day - 1] ?? 100) - rows, `day ${day}`).toBe(20);
     }
+  });
+
+  test('B3 closed alarms leave with the audit of their time, two days at most at once; open ones stay', {
+    timeout: 60_000,
+  }, async () => {
+    await using store = await openTestStore({
+      lookMs: DAY,
+      schema: [alarmSchema],
+      aged: (journal) => [agedAlarms(journal)],
+    });
+    const began = store.clock.now();
+    const row = (id: string, open: number, day: number) => ({
+      sql: 'INSERT INTO alarm VALUES (?, ?, ?, ?)',
+      params: [id, open, began + day * DAY, '{}'],
+    });
+    await store.journal.commit({
+      writes: [row('open', 1, 0), row('a', 0, 0), row('b', 0, 1), row('c', 0, 3), row('late', 0, 200)],
+    });
+    const left = () => store.journal.db.prepare<[], string>('SELECT id FROM alarm ORDER BY id').pluck().all();
+    await store.clock.advance(364 * DAY);
+    await store.storage.look();
+    expect(left()).toEqual(['a', 'b', 'c', 'late', 'open']);
+    store.world.quality = 'unsynced';
+    await store.clock.advance(10 * DAY);
+    await store.storage.look();
+    expect(left()).toEqual(['a', 'b', 'c', 'late', 'open']);
+    store.world.quality = 'synced';
+    await store.clock.advance(DAY);
+    await store.storage.look();
+    expect(left()).toEqual(['c', 'late', 'open']);
+    await store.clock.advance(DAY);
+    await store.storage.look();
+    expect(left()).toEqual(['late', 'open']);
   });
 
   test('T5 a record stamped by an untrusted clock is as old as the next trusted one', { timeout: 60_000 }, async () => {

@@ -1,7 +1,7 @@
 /** What has been kept long enough goes, a little every day, and nothing while the clock is not trusted (T5). */
 import type { Clock } from '../clock.ts';
 import type { JournalRecord } from '../contracts/record.ts';
-import type { Journal } from '../journal/journal.ts';
+import type { Journal, Write } from '../journal/journal.ts';
 import { markWrite, type Removal } from './removal.ts';
 import { pruneWrite } from './rollup.ts';
 import { STRETCH_ROWS } from './scan.ts';
@@ -16,6 +16,14 @@ const MOST_PER_RUN_MS = 2 * DAY_MS;
 /** First what is most. */
 const order: readonly Class[] = ['L4', 'L3', 'L2', 'L1', 'L0', 'proof'];
 
+/** What another part keeps about the past in a table of its own, as long as the audit. */
+export interface Aged {
+  /** When the oldest entry that may go was last changed, ms UTC. */
+  oldest(): number | undefined;
+  /** The write that removes so many that are older. */
+  removal(before: number, rows: number): Write;
+}
+
 export interface RetentionParts {
   readonly journal: Pick<Journal, 'commit' | 'db'>;
   readonly scanner: Pick<Scanner, 'ask'>;
@@ -28,6 +36,7 @@ export interface RetentionParts {
   /** Counted and rolled up to here; nothing beyond is removed. */
   digested(): number;
   stopping(): boolean;
+  readonly aged: readonly Aged[];
 }
 
 export function createRetention(parts: RetentionParts) {
@@ -73,6 +82,14 @@ export function createRetention(parts: RetentionParts) {
     }
   }
 
+  async function removeAged({ oldest, removal: write }: Aged): Promise<void> {
+    const first = oldest();
+    if (first === undefined) return;
+    const before = Math.min(clock.now() - keepDays('proof') * DAY_MS, first + MOST_PER_RUN_MS);
+    while (!parts.stopping() && trusted() && (oldest() ?? before) < before)
+      await journal.commit({ writes: [write(before, BATCH_ROWS)] });
+  }
+
   return {
     /** A day has passed since the last run, whichever way the clock was set meanwhile. */
     isDue(): boolean {
@@ -87,6 +104,7 @@ export function createRetention(parts: RetentionParts) {
         await removeOld(of);
       }
       await removeOldHours();
+      for (const one of parts.aged) await removeAged(one);
     },
     view() {
       const last = lastRun.get()?.value;

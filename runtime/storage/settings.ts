@@ -7,6 +7,8 @@ export interface StorageSettings {
   readonly factDays: number;
   readonly proofDays: number;
   readonly rollupDays: number;
+  /** Room of pictures and clips; absent: a fifth of the data partition. They stay as many days as facts. */
+  readonly pictureBytes?: number;
 }
 
 const leastSettings = {
@@ -23,15 +25,17 @@ export interface AskedSettings {
   readonly factDays?: number | undefined;
   readonly auditDays?: number | undefined;
   readonly hourlyDays?: number | undefined;
+  readonly pictureGigabytes?: number | undefined;
 }
 
 const GB = 2 ** 30;
 
 /** Longer is taken, shorter is not. */
 export function settingsFrom(asked: AskedSettings = {}): StorageSettings {
-  const { gigabytes, readingDays = 0, factDays = 0, auditDays = 0, hourlyDays = 0 } = asked;
+  const { gigabytes, readingDays = 0, factDays = 0, auditDays = 0, hourlyDays = 0, pictureGigabytes } = asked;
   return {
     ...(gigabytes === undefined ? {} : { capBytes: gigabytes * GB }),
+    ...(pictureGigabytes === undefined ? {} : { pictureBytes: pictureGigabytes * GB }),
     rawDays: Math.max(leastSettings.rawDays, readingDays),
     factDays: Math.max(leastSettings.factDays, factDays),
     proofDays: Math.max(leastSettings.proofDays, auditDays),

@@ -31,7 +31,7 @@ import { measuredFrom, rowBytesOf } from './measure.ts';
 import { type Measurement, mixChanged, watchRates } from './rates.ts';
 import { ENOUGH_ROWS, usualPacking } from './rehearsal.ts';
 import { createRemoval, markWrite } from './removal.ts';
-import { createRetention } from './retention.ts';
+import { type Aged, createRetention } from './retention.ts';
 import { type HistoryQuery, mergeWrites, pruneWrite, readHistory } from './rollup.ts';
 import { STRETCH_ROWS, type Stored } from './scan.ts';
 import { startScanner } from './scanner.ts';
@@ -69,6 +69,7 @@ export interface StorageParts {
   readonly lookMs?: number;
   /** What other parts keep about removed records. */
   readonly alsoRemove?: (first: number, last: number) => readonly Write[];
+  readonly aged?: readonly Aged[];
 }
 
 type LaneView = StorageView['lanes'][number];
@@ -372,6 +373,7 @@ export function watchSpace(parts: StorageParts): Storage {
     cursorsFor,
     digested: () => digested,
     stopping: () => stopping,
+    aged: parts.aged ?? [],
   });
 
   /** On a full disk what is only convenient waits; what makes room goes on. */

@@ -32,6 +32,8 @@ export interface TestStoreOptions extends Partial<Pick<StorageParts, 'ballastByt
   readonly directory?: string;
   readonly capBytes?: number;
   readonly clock?: ManualClock;
+  readonly schema?: readonly string[];
+  readonly aged?: (journal: Journal) => StorageParts['aged'];
 }
 
 export async function openTestStore(options: TestStoreOptions = {}): Promise<TestStore> {
@@ -52,7 +54,7 @@ export async function openTestStore(options: TestStoreOptions = {}): Promise<Tes
     directory,
     clock,
     log: silentLog,
-    schema: [schema],
+    schema: [schema, ...(options.schema ?? [])],
     clockQuality: () => world.quality,
     onFull: () => storage?.onFull(),
   });
@@ -70,6 +72,7 @@ export async function openTestStore(options: TestStoreOptions = {}): Promise<Tes
     partition: () => ({ totalBytes: 200 * GB, freeBytes: world.diskFreeBytes }),
     ballastBytes: options.ballastBytes ?? 1 << 16,
     ...(options.alsoRemove ? { alsoRemove: options.alsoRemove } : {}),
+    aged: options.aged?.(journal) ?? [],
     ...(options.lookMs === undefined ? {} : { lookMs: options.lookMs }),
   });
   return {
