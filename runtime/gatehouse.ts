@@ -16,6 +16,7 @@ import { type Phrase, words } from './gatehouse.words.ts';
 import { verifyAuditFile } from './journal/chain.ts';
 import { copyWhole, factsOf } from './journal/copies.ts';
 import { inspect } from './journal/inspect.ts';
+import { exportSalvaged, salvagedIn } from './journal/salvaged.ts';
 import { runSaved } from './replay/saved.ts';
 import { outageText } from './storage/outage-text.ts';
 
@@ -164,6 +165,31 @@ const verbs: Record<string, (options: Options, archive: string | undefined) => P
     }
     return results.every(({ result }) => result?.same) ? 0 : EXIT.data;
   },
+  salvaged({ data, out }, name) {
+    const found = inspect(data);
+    if (found.state !== 'ours') {
+      complain('noGateway', data);
+      return EXIT.input;
+    }
+    const all = salvagedIn(data);
+    if (name === undefined) {
+      if (all.length === 0) say(both('noneSalvaged'));
+      for (const { name: folder, epochs, torn, from, to } of all) {
+        const records = epochs.reduce((sum, { count }) => sum + count, 0);
+        const days = `${from === undefined ? '-' : time(from)} … ${to === undefined ? '-' : time(to)} UTC`;
+        say(`${folder}  ${days}  ${records} ${short('records')}, ${torn} ${short('torn')}`);
+        for (const { epoch, first, last, count } of epochs) say(`    ${epoch}:${first} … ${epoch}:${last}  ${count}`);
+      }
+      return 0;
+    }
+    if (!all.some((one) => one.name === name)) {
+      complain('noneSalvaged', name);
+      return EXIT.input;
+    }
+    const count = exportSalvaged(data, name, found.identity.gateway, out);
+    process.stderr.write(`${both('salvagedWritten')}\n  ${count} ${short('records')}${out ? `  ${out}` : ''}\n`);
+    return 0;
+  },
   outage({ data }) {
     if (inspect(data).state !== 'ours') {
       complain('noGateway', data);
@@ -242,6 +268,10 @@ function failed(error: unknown): number {
   if (code === 'ENOENT') {
     complain('notFound', reasonOf(error));
     return EXIT.input;
+  }
+  if (code === 'EEXIST') {
+    complain('alreadyThere', reasonOf(error));
+    return EXIT.create;
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOSPC') {
     complain('notWritable', reasonOf(error));

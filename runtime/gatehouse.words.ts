@@ -15,6 +15,9 @@ export const words = {
       --after-epoch <n>      平台见过的最大纪元，如果比备份里的新
   audit verify               校验审计记录，指出被改动的编号
   flows test                 用保存的回放检验已部署的流程，不动任何设备
+  salvaged                   从损坏的数据库里抢救出的记录
+  salvaged <名称>            把其中一份导出为 NDJSON，每行一条，与接口格式相同
+      --out <文件>           写到这里 (默认标准输出)
   outage                     外网中断时，这块磁盘能撑多久
   help                       本说明
 
@@ -33,6 +36,9 @@ export const words = {
       --after-epoch <n>      highest epoch the platform has seen, if newer than the one in the archive
   audit verify               proves the audit records, names by number what was tampered with
   flows test                 tries the deployed flows on the replays that were saved; nothing moves
+  salvaged                   records salvaged from damaged databases
+  salvaged <name>            exports one of them as NDJSON, a record a line, as the API has them
+      --out <file>           writes it there (default standard output)
   outage                     how long this disk lasts while the line is down
   help                       this text
 
@@ -92,6 +98,11 @@ export const words = {
     zh: '数据库由更新的版本写成，请用那个版本',
     en: 'The database was written by a newer version; use that version',
   },
+  noneSalvaged: { zh: '没有抢救出的记录', en: 'No salvaged records' },
+  records: { zh: '条记录', en: 'records' },
+  torn: { zh: '条已残缺', en: 'torn' },
+  salvagedWritten: { zh: '导出完成', en: 'Exported' },
+  alreadyThere: { zh: '文件已存在，没有写任何东西', en: 'The file is there already; nothing was written' },
   notFound: { zh: '找不到文件', en: 'File not found' },
   notWritable: { zh: '不能写入', en: 'Cannot write' },
 } as const satisfies Record<string, Words>;

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../clock.ts';
@@ -23,6 +23,7 @@ import { silentLog } from '../log.ts';
 import { copyConfig } from './copies.ts';
 import { Journal, type JournalOptions } from './journal.ts';
 import { salvage, salvageQuarantine } from './salvage.ts';
+import { exportSalvaged, salvagedIn } from './salvaged.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 
 let directory: string;
@@ -153,6 +154,16 @@ describe('R4 damage at start is recognised, the file kept, a new epoch begun and
     expect(found).toHaveLength(records);
     for (const { id, data } of found) expect(data).toBe(known.get(id));
     expect(readFileSync(join(folder, 'gatehouse.db'))).toEqual(damaged);
+    // The way to them for a person: which there are, and each as the API would have given it.
+    const name = basename(folder);
+    expect(salvagedIn(directory)).toMatchObject([{ name, epochs: [{ epoch: 1, count: records }] }]);
+    const out = join(directory, 'salvaged.ndjson');
+    expect(exportSalvaged(directory, name, journal.gateway, out)).toBe(records);
+    const lines = readFileSync(out, 'utf8').trimEnd().split('\n');
+    const exported = new Map(lines.map((line) => [JSON.parse(line).id, JSON.parse(line)]));
+    expect(exported.size).toBe(records);
+    for (const record of before) expect([undefined, record]).toContainEqual(exported.get(record.id));
+    expect(() => exportSalvaged(directory, name, journal.gateway, out)).toThrow('EEXIST');
     await salvageQuarantine(directory, journal, silentLog, new AbortController().signal);
     expect(journal.read({ kind: ['epoch'] }).items.filter(({ name }) => name === 'journal.salvaged')).toHaveLength(1);
   });
