@@ -494,7 +494,10 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
   }
   resume();
 
-  const sorted = () => [...open.values()].map(shown).sort((a, b) => a.priority - b.priority || b.raisedAt - a.raisedAt);
+  const sorted = () =>
+    [...open.values()]
+      .map(shown)
+      .sort((a, b) => a.priority - b.priority || b.raisedAt - a.raisedAt || (a.id < b.id ? 1 : -1));
   const get = (id: string): AlarmView | undefined => {
     const kept = open.get(id);
     if (kept) return shown(kept);

@@ -68,7 +68,7 @@ export function raiseAgain(view: AlarmView, now: number, cause: string | undefin
   return {
     change: 'repeated',
     view: {
-      ...asNew(view, !aside),
+      ...asNew(view, !aside && !isWaiting(view)),
       process: aside ? view.process : 'ACTIVE_UNACK',
       handling: aside ? view.handling : 'waiting',
       changedAt: now,
