@@ -56,6 +56,7 @@ export const catalogue = {
   'evidence.not_found': { status: 404, title: 'No such picture' },
   'flows.editor_closed': { status: 403, title: 'The editor is open in maintenance mode only' },
   'flows.off': { status: 503, title: 'The flow process is not running' },
+  'flows.version': { status: 404, title: 'No such version of the flows' },
   'http.internal': { status: 500, title: 'The gateway failed to handle this request' },
   'http.invalid': { status: 400, title: 'The request is not valid' },
   'http.listen': { status: 500, title: 'The gateway cannot listen on this address' },

@@ -37,7 +37,9 @@ import { createNotices, schema as noticeSchema } from './duty/notices.ts';
 import { createWorkOrders, schema as workOrderSchema } from './duty/work-orders.ts';
 import { GatehouseError } from './errors.ts';
 import { CannotStart, EXIT } from './exit.ts';
+import { type FlowHistory, schema as flowSchema, openFlowHistory } from './flow-history/history.ts';
 import { registerEditor } from './flows/editor-proxy.ts';
+import { keptSecret } from './flows/secret.ts';
 import { type Flows, startFlows } from './flows/supervisor.ts';
 import { Journal } from './journal/journal.ts';
 import { lockDirectory } from './journal/lock.ts';
@@ -316,14 +318,43 @@ interface FlowParts {
   readonly journal: Journal;
   readonly alarms: Alarms;
   readonly auth: Auth;
+  readonly history: FlowHistory;
   readonly socket: string;
   readonly log: Log;
 }
 
-function superviseFlows({ config, journal, alarms, auth, socket, log }: FlowParts): Flows {
+function openHistory({ config, journal, alarms, log }: Omit<FlowParts, 'auth' | 'history' | 'socket'>): FlowHistory {
+  const about = { device: 'flows', scenario: 'gateway', zone: '', actor: 'system:flows' };
+  const told = (work: Promise<unknown>) =>
+    void work.catch((error: unknown) => log.error({ err: error }, 'an alarm of the flows could not be recorded'));
+  return openFlowHistory({
+    journal,
+    directory: join(config.dataDir, 'flows'),
+    key: keptSecret(join(config.dataDir, 'secrets'), 'flow-versions'),
+    clock: systemClock,
+    log: log.child({ part: 'flows' }),
+    onOff(off) {
+      const flows = off.map(({ label, why, nodeLabel }) => ({ label, why, ...(nodeLabel ? { node: nodeLabel } : {}) }));
+      told(
+        off.length > 0
+          ? alarms.raise({ ...about, kind: 'flowOff', data: { flows } })
+          : alarms.clear(about.device, 'flowOff', undefined, about.actor),
+      );
+    },
+    onForeign: (kept) =>
+      told(
+        alarms
+          .raise({ ...about, kind: 'flowsChanged', data: { kept } })
+          .then(() => alarms.clear(about.device, 'flowsChanged', undefined, about.actor)),
+      ),
+  });
+}
+
+function superviseFlows({ config, journal, alarms, auth, history, socket, log }: FlowParts): Flows {
   const about = { device: 'flows', scenario: 'gateway', zone: '', kind: 'flowsDown', actor: 'system:flows' };
   return startFlows({
     directory: join(config.dataDir, 'flows'),
+    book: history,
     secrets: join(config.dataDir, 'secrets'),
     socket,
     token: auth.flowToken,
@@ -396,7 +427,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
           authSchema,
           replaySchema,
         ],
-        ...[storageSchema, onceSchema, noticeSchema, workOrderSchema],
+        ...[storageSchema, flowSchema, onceSchema, noticeSchema, workOrderSchema],
       ],
       onFull: () => storage?.onFull(),
     });
@@ -475,6 +506,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
     );
     const secrets = demo ? await auth.accounts.createDemo(demoSecrets(config)) : undefined;
 
+    const history = openHistory({ config, journal, alarms, log });
     let flows: Flows | undefined;
     let uplinks: Uplinks | undefined;
     const replays = createReplays({ journal, clock, log: log.child({ part: 'replay' }), directory: config.dataDir });
@@ -503,13 +535,14 @@ export async function startGateway(config: Config, say: (text: string) => void):
     const api = await createServer({
       ...parts,
       flows: () => flows,
+      flowHistory: () => history,
       uplinks: () => uplinks?.statuses() ?? [],
       uplinkControl: () => uplinks,
       backups: () => upkeep.backups,
       storage: () => storage,
       replays: () => replays,
       demo: () => compound && demoPort(compound),
-      editor: (app) => registerEditor(app, { flows: () => flows, journal }),
+      editor: (app) => registerEditor(app, { flows: () => flows, history, journal }),
       clockQuality: quality.quality,
       deviceSide: () => side,
       ready: () => ready,
@@ -534,7 +567,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
     onStop(() => api.close());
     await dispatcher.recover();
     sendAgain();
-    flows = superviseFlows({ config, journal, alarms, auth, socket: api.socketPath, log });
+    flows = superviseFlows({ config, journal, alarms, auth, history, socket: api.socketPath, log });
     onStop(() => flows?.stop());
     uplinks = startUplinks({ config, inventory, journal, alarms, log }, signed);
     onStop(() => uplinks?.stop());

@@ -173,7 +173,7 @@ test('a node that is placed and deployed runs at once, on the audit trail, and m
   expect((await deployed).status()).toBe(200);
   await expect.poll(smokeStatus).toMatch(/^在线/);
   await shot('editor-deployed');
-  const audit = await gateway.json<{ items: JournalRecord[] }>('/records?kind=audit&name=flows.flow.deployed', {
+  const audit = await gateway.json<{ items: JournalRecord[] }>('/records?kind=audit&name=flows.deployed', {
     as: 'demo-auditor',
   });
   expect(audit.items.at(-1)).toMatchObject({ actor: 'user:demo-installer', device: 'flows' });

@@ -6,7 +6,11 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { Inbox } from '../nodes/testing/inbox.fixture.ts';
 import { systemClock } from '../runtime/clock.ts';
+import type { JournalRecord } from '../runtime/contracts/record.ts';
+import { type FlowHistory, openFlowHistory, schema } from '../runtime/flow-history/history.ts';
+import { restartLimits } from '../runtime/flows/restarts.ts';
 import { type Flows, type FlowsChange, type FlowsOptions, startFlows } from '../runtime/flows/supervisor.ts';
+import { Journal } from '../runtime/journal/journal.ts';
 import { createLog } from '../runtime/log.ts';
 
 export const tab = { id: 'lane', type: 'tab', label: 'lane' };
@@ -41,6 +45,19 @@ export const runs = (code: string, more: object = {}): object[] => [
   },
 ];
 
+/** A second tab that only says, again and again, that it runs. */
+export const good: readonly object[] = [
+  { id: 'good', type: 'tab', label: 'good lane' },
+  {
+    ...{ id: 'tick', type: 'inject', z: 'good', once: true, onceDelay: 0.1, props: [], repeat: '', x: 1, y: 1 },
+    wires: [['tock']],
+  },
+  {
+    ...{ id: 'tock', type: 'function', z: 'good', outputs: 1, timeout: 0, libs: [], x: 2, y: 1, wires: [[]] },
+    func: `node.warn('good runs');`,
+  },
+];
+
 /** What a function node does to leave its sandbox: the process is then its own. */
 export const escaped = (code: string): string => `const process = console.log.constructor('return process')(); ${code}`;
 
@@ -51,6 +68,9 @@ export interface Answer {
 
 export interface FlowsRig extends AsyncDisposable {
   readonly directory: string;
+  readonly history: FlowHistory;
+  /** Of that name, oldest first. */
+  records(name: string): JournalRecord[];
   readonly flows: Flows;
   readonly changes: Inbox<FlowsChange>;
   readonly log: Inbox<Record<string, unknown> & { readonly msg: string }>;
@@ -60,9 +80,12 @@ export interface FlowsRig extends AsyncDisposable {
 }
 
 /** Fast restarts; everything else as on site. */
-const quick = { firstMs: 50, longestMs: 200, forgivenAfterMs: 60_000, exits: 5, windowMs: 60_000 };
+const quick = { ...restartLimits, firstMs: 50, longestMs: 200 };
 
-export function startFlowsRig(content: object[] | string | undefined, options: Partial<FlowsOptions> = {}): FlowsRig {
+export async function startFlowsRig(
+  content: object[] | string | undefined,
+  options: Partial<FlowsOptions> = {},
+): Promise<FlowsRig> {
   const directory = mkdtempSync(join(tmpdir(), 'gh-flows-'));
   mkdirSync(join(directory, 'flows'), { mode: 0o700 });
   if (content !== undefined) {
@@ -79,8 +102,14 @@ export function startFlowsRig(content: object[] | string | undefined, options: P
       done();
     },
   });
+  const clock = options.clock ?? systemClock;
+  const journal = await Journal.open({ directory, clock, log: createLog('debug', sink), schema: [schema] });
+  const history = openFlowHistory({
+    ...{ journal, directory: join(directory, 'flows'), key: 'key-of-this-test', clock, log: createLog('debug', sink) },
+  });
   const flows = startFlows({
     directory: join(directory, 'flows'),
+    book: history,
     secrets: join(directory, 'secrets'),
     socket: join(directory, 'gatehouse.sock'),
     token: 'token-of-the-flows',
@@ -92,6 +121,8 @@ export function startFlowsRig(content: object[] | string | undefined, options: P
   });
   return {
     directory,
+    history,
+    records: (name) => journal.read({ limit: 500 }).items.filter((record) => record.name === name),
     flows,
     changes,
     log,
@@ -120,6 +151,7 @@ export function startFlowsRig(content: object[] | string | undefined, options: P
     },
     async [Symbol.asyncDispose]() {
       await flows.stop();
+      await journal[Symbol.asyncDispose]();
       rmSync(directory, { recursive: true });
     },
   };

@@ -8,11 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../runtime/clock.ts';
+import { restartLimits } from '../runtime/flows/restarts.ts';
 import { escaped, runs, startFlowsRig, tab } from './flows.fixture.ts';
 import { isAlive } from './launch.ts';
 
 test('V2: the first start imports the reference flow and runs; stopping ends the process', async () => {
-  const rig = startFlowsRig(undefined);
+  const rig = await startFlowsRig(undefined);
   await using _ = rig;
   const running = await rig.state('running');
   expect(running).toMatchObject({ alarm: false, status: { restarts: 0 } });
@@ -28,7 +29,7 @@ test('V2: the first start imports the reference flow and runs; stopping ends the
 
 test('N9: a function node that leaves its sandbox finds nothing to read, to write, to start, and no secret', async () => {
   const secret = 'token-of-the-flows';
-  const rig = startFlowsRig(
+  const rig = await startFlowsRig(
     runs(
       escaped(`
         const load = process.getBuiltinModule;
@@ -57,7 +58,7 @@ test('N9: a function node that leaves its sandbox finds nothing to read, to writ
 });
 
 test('V3: a looping function is interrupted, the process lives and the error is told', async () => {
-  const rig = startFlowsRig(runs('while (true) {}'), { functionTimeout: 1 });
+  const rig = await startFlowsRig(runs('while (true) {}'), { functionTimeout: 1 });
   await using _ = rig;
   await rig.state('running');
   const pid = rig.flows.pid();
@@ -67,8 +68,9 @@ test('V3: a looping function is interrupted, the process lives and the error is 
 });
 
 test('V3: a loop that cannot be interrupted is silence: killed after three seconds, started again', async () => {
-  const rig = startFlowsRig(runs('while (true) {}'), { functionTimeout: 0 });
+  const rig = await startFlowsRig(runs('while (true) {}'), { functionTimeout: 0 });
   await using _ = rig;
+  await rig.state('running');
   const first = rig.flows.pid() ?? 0;
   const began = performance.now();
   const down = await rig.state('down');
@@ -82,7 +84,7 @@ test('V3: a loop that cannot be interrupted is silence: killed after three secon
 test('V4: a process that stays above 512 MiB is started again', async () => {
   let jumped = 0;
   const clock = { ...systemClock, mono: () => systemClock.mono() + jumped };
-  const rig = startFlowsRig(runs(`context.set('big', Buffer.alloc(600 * 1024 * 1024, 1)); node.warn('fat');`), {
+  const rig = await startFlowsRig(runs(`context.set('big', Buffer.alloc(600 * 1024 * 1024, 1)); node.warn('fat');`), {
     clock,
   });
   await using _ = rig;
@@ -95,47 +97,54 @@ test('V4: a process that stays above 512 MiB is started again', async () => {
 });
 
 test('a function node cannot end the process from its sandbox; one that got out is started again', async () => {
-  const rig = startFlowsRig(runs(`try { process.exit(3); } catch (error) { node.warn('caught ' + error.name); }`));
+  const rig = await startFlowsRig(
+    runs(`try { process.exit(3); } catch (error) { node.warn('caught ' + error.name); }`),
+  );
   await using _ = rig;
   await rig.log.find(({ msg }) => msg === 'caught ReferenceError', 20_000);
   expect(rig.flows.state().restarts).toBe(0);
-  const out = startFlowsRig(runs(escaped('process.exit(3);')));
+  const out = await startFlowsRig(runs(escaped('process.exit(3);')));
   await using _out = out;
   expect(await out.state('down')).toMatchObject({ reason: 'exit', detail: 'code 3', alarm: false });
   await out.changes.find(({ status }) => status.state === 'running' && status.restarts === 1, 20_000);
 });
 
 test('a child that talks nonsense or without end over IPC is ended, and the core is unmoved', async () => {
-  const nonsense = startFlowsRig(runs(escaped(`process.send(null); process.send({ is: 'flows', running: 'maybe' });`)));
+  const nonsense = await startFlowsRig(
+    runs(escaped(`process.send(null); process.send({ is: 'flows', running: 'maybe' });`)),
+  );
   await using _ = nonsense;
   expect(await nonsense.state('down')).toMatchObject({ reason: 'noise' });
-  const flood = startFlowsRig(runs(escaped(`for (let i = 0; i < 5000; i++) process.send({ is: 'beat', rss: 1 });`)));
+  const flood = await startFlowsRig(
+    runs(escaped(`for (let i = 0; i < 5000; i++) process.send({ is: 'beat', rss: 1 });`)),
+  );
   await using _flood = flood;
   expect(await flood.state('down')).toMatchObject({ reason: 'noise' });
 });
 
-test('V2: after more than five exits in a minute the flows are held and the alarm stands, until somebody repairs them', async () => {
-  const rig = startFlowsRig(runs(escaped('process.exit(1);')));
+test('V2: too many exits of which nobody can be named hold the flows and raise the alarm, until somebody repairs them', async () => {
+  const restarts = { ...restartLimits, firstMs: 20, longestMs: 100, exits: 2 };
+  const rig = await startFlowsRig([tab], { restarts });
   await using _ = rig;
+  for (const exits of [1, 2, 3]) {
+    await rig.changes.find(({ status }) => status.state === 'running' && status.restarts === exits - 1, 20_000);
+    process.kill(rig.flows.pid() ?? 0, 'SIGKILL');
+    await rig.changes.find(({ status }) => status.state === 'down' && status.restarts === exits);
+  }
   const held = await rig.changes.find(({ status }) => status.state === 'safe', 60_000);
-  expect(held).toMatchObject({ reason: 'crash-loop', alarm: true, status: { restarts: 6 } });
+  expect(held).toMatchObject({ reason: 'crash-loop', alarm: true, status: { restarts: 3 } });
+  expect(rig.flows.state().off).toBeUndefined();
   await rig.flows.openEditor(Date.now() + 60_000);
   const deployed = await rig.editor('/flows', { method: 'POST', body: runs(`node.warn('repaired');`) });
   expect(deployed.status).toBe(204);
   await rig.log.find(({ msg }) => msg === 'repaired');
-  const well = await rig.changes.find(({ status }) => status.state === 'running' && status.restarts === 6);
+  const well = await rig.changes.find(({ status }) => status.state === 'running' && status.restarts === 3);
   expect(well.alarm).toBe(false);
 }, 90_000);
 
-test('flows with a node type that is not there do not run: alarm, and the type is named', async () => {
-  const rig = startFlowsRig([tab, { id: 'n', type: 'gh-not-there', z: 'lane', x: 1, y: 1, wires: [] }]);
-  await using _ = rig;
-  expect(await rig.state('safe')).toMatchObject({ reason: 'missing-types', detail: 'gh-not-there', alarm: true });
-});
-
 test('a flow file that cannot be read is kept aside, nothing runs, the alarm says why; deploying ends it', async () => {
   const content = '[{"id":"a","type":"tab"';
-  const rig = startFlowsRig(content);
+  const rig = await startFlowsRig(content);
   await using _ = rig;
   const safe = await rig.state('safe');
   expect(safe).toMatchObject({ reason: 'flow-file', alarm: true });
@@ -149,7 +158,7 @@ test('a flow file that cannot be read is kept aside, nothing runs, the alarm say
 
 describe('N8: the editor', () => {
   test('listens in maintenance only, on a socket of its user, and asks for a fresh pass', async () => {
-    const rig = startFlowsRig([tab]);
+    const rig = await startFlowsRig([tab]);
     await using _ = rig;
     await rig.state('running');
     expect(existsSync(rig.flows.editorUpstream)).toBe(false);
@@ -170,7 +179,7 @@ describe('N8: the editor', () => {
   });
 
   test('closes by itself when the time is over, and opens again in a child that was started again', async () => {
-    const rig = startFlowsRig([tab]);
+    const rig = await startFlowsRig([tab]);
     await using _ = rig;
     await rig.state('running');
     await rig.flows.openEditor(Date.now() + 60_000);
@@ -183,7 +192,7 @@ describe('N8: the editor', () => {
   });
 
   test('has no nodes for shell and files, installs nothing, and no second log-in', async () => {
-    const rig = startFlowsRig([tab]);
+    const rig = await startFlowsRig([tab]);
     await using _ = rig;
     await rig.state('running');
     await rig.flows.openEditor(Date.now() + 60_000);
@@ -222,7 +231,7 @@ describe.each([
   ['a thread of its own, where setpriv is missing', false],
 ])('a looping child ends with its parent, by %s', (_name, useSetpriv) => {
   test('and burns no core alone', async () => {
-    const rig = startFlowsRig(undefined);
+    const rig = await startFlowsRig(undefined);
     await using _ = rig;
     const directory = join(rig.directory, 'orphan');
     mkdirSync(join(directory, 'flows'), { recursive: true });

@@ -63,6 +63,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   'runtime/flows/': [CONTRACTS, 'runtime/derive/', ...BASE],
   // A flow process of its own against a gateway that only writes down.
   'runtime/replay/': [CONTRACTS, JOURNAL, 'runtime/flows/', ...BASE],
+  // The core's side of it: what was deployed.
+  'runtime/flow-history/': [CONTRACTS, JOURNAL, ...BASE],
   'nodes/': [CONTRACTS],
   'runtime/booth/': [CONTRACTS],
   'runtime/boot/': [],

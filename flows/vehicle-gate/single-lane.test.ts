@@ -14,7 +14,7 @@ let rig: FlowsRig;
 beforeAll(async () => {
   gateway = await startStandIn(directory);
   gateway.emit({ data: { plate: '鄂A00001', trigger: 'video', stored: false } }); // came before there was a flow
-  rig = startFlowsRig(undefined, { socket: gateway.socket, token: gateway.token });
+  rig = await startFlowsRig(undefined, { socket: gateway.socket, token: gateway.token });
   await rig.state('running');
   await gateway.streams.find(() => true);
 });

@@ -12,6 +12,8 @@ import type { Config } from '../config.ts';
 import type {
   AccessDecision,
   AccessQuestion,
+  FlowVersion,
+  FlowVersionDetail,
   PointHistory,
   ReplayView,
   Status,
@@ -97,6 +99,14 @@ export interface FlowsPort {
   state(): Status['flows'];
   openEditor(until: number): Promise<void>;
   closeEditor(): Promise<void>;
+  reload(): void;
+}
+export interface FlowHistoryPort {
+  list(limit: number, before?: number): FlowVersion[];
+  /** @throws GatehouseError `flows.version` */
+  get(id: number): FlowVersionDetail;
+  /** @throws GatehouseError `flows.version` */
+  restore(id: number, by: { readonly actor: string; readonly note: string }): Promise<FlowVersion>;
 }
 export interface UplinkPort {
   views(): UplinkView[];
@@ -195,6 +205,7 @@ export interface Parts {
   readonly calendar: Calendar;
   /** Asked at each request: a part that is restarted or not there yet. */
   readonly flows?: () => FlowsPort | undefined;
+  readonly flowHistory?: () => FlowHistoryPort | undefined;
   readonly uplinks?: () => Status['uplinks'];
   readonly uplinkControl?: () => UplinkPort | undefined;
   readonly backups?: () => BackupsPort | undefined;

@@ -320,6 +320,7 @@ describe('maintenance mode', () => {
       closeEditor: async () => {
         until = undefined;
       },
+      reload: () => {},
     };
     await open({ parts: { flows: () => flows } });
     const as = 'installer' as const;

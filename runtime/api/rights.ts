@@ -57,6 +57,10 @@ export const rights = {
   'maintenance.write': ['installer', 'admin'],
   /** Dry by construction; who may deploy a flow may see what it would do. */
   'flows.replay': ['installer', 'admin'],
+  /** Which flows run, by their hash; what is in them is for those who build them. */
+  'flow.list': ['installer', 'auditor', 'admin'],
+  'flow.read': ['installer', 'admin'],
+  'flow.write': ['installer', 'admin'],
   'user.read': ['shift-leader', 'auditor', 'admin'],
   'user.write': ['shift-leader', 'admin'],
   'token.write': ['admin'],

@@ -25,6 +25,7 @@ import { noticeRoutes, workOrderRoutes } from './routes/duty.ts';
 import { emergencyRoutes } from './routes/emergency.ts';
 import { eventRoutes } from './routes/events.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
+import { flowRoutes } from './routes/flows.ts';
 import { inventoryRoutes } from './routes/inventory.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pageRoutes } from './routes/pages.ts';
@@ -178,6 +179,7 @@ async function createApp(parts: Parts, limits: Limits) {
       platformKeyRoutes(api, context);
       maintenanceRoutes(api, context);
       replayRoutes(api, context);
+      flowRoutes(api, context);
       backupRoutes(api, context);
       demoRoutes(api, context);
       done();

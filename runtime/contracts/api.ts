@@ -412,6 +412,58 @@ export const pointHistory = Type.Object(
 );
 export type PointHistory = Static<typeof pointHistory>;
 
+const flowVersionFields = {
+  id: Type.Integer(),
+  at: Type.Integer(),
+  author: Type.String({ description: 'user:… or system:flows' }),
+  note: Type.String(),
+  origin: Type.Enum(['first', 'deploy', 'restore', 'off', 'empty'], {
+    description: 'off: the gateway turned a flow off; empty: the file could not be read, so nothing runs',
+  }),
+  hash: Type.String({ description: 'SHA-256 of the flow file' }),
+  current: Type.Boolean(),
+  tabs: Type.Array(Type.Object({ id: Type.String(), label: Type.String() }), {
+    description: 'tabs and subflows that differ from the version before',
+  }),
+};
+export const flowVersion = Type.Object(flowVersionFields, { title: 'FlowVersion' });
+export type FlowVersion = Static<typeof flowVersion>;
+export const flowVersionDetail = Type.Object(
+  {
+    ...flowVersionFields,
+    changes: Type.Array(
+      Type.Object({
+        change: Type.Enum(['added', 'removed', 'changed']),
+        node: Type.String(),
+        type: Type.String(),
+        label: Type.String(),
+        tab: Type.Optional(Type.Object({ id: Type.String(), label: Type.String() })),
+        fields: Type.Optional(
+          Type.Array(
+            Type.Object({
+              field: Type.String(),
+              before: Type.Optional(Type.String()),
+              after: Type.Optional(Type.String()),
+            }),
+          ),
+        ),
+      }),
+      { description: 'against the version before, positions left out' },
+    ),
+  },
+  { title: 'FlowVersionDetail' },
+);
+export type FlowVersionDetail = Static<typeof flowVersionDetail>;
+
+const flowOff = Type.Object({
+  tab: Type.String(),
+  label: Type.String(),
+  at: Type.Integer(),
+  why: Type.String({ description: 'silent | exit | memory | flood | hammer | noise | start | missing-types' }),
+  node: Type.Optional(Type.String()),
+  nodeLabel: Type.Optional(Type.String()),
+  detail: Type.Optional(Type.String()),
+});
 export const status = Type.Object(
   {
     gateway: Type.String(),
@@ -428,6 +480,7 @@ export const status = Type.Object(
       since: Type.Integer(),
       restarts: Type.Integer(),
       editorUntil: Type.Optional(Type.Integer({ description: 'maintenance mode ends' })),
+      off: Type.Optional(Type.Array(flowOff, { description: 'flows that the gateway has turned off' })),
     }),
     uplinks: Type.Array(Type.Object(uplinkState)),
     storage: Type.Optional(

@@ -123,6 +123,35 @@ export const gatewayScenario = defineScenario({
         { zh: '险情解除后恢复关闭', en: 'Close again once the danger is over' },
       ],
     },
+    flowOff: {
+      words: { zh: '联动流程已停用', en: 'A flow was turned off' },
+      severity: 'major',
+      priority: 2,
+      why: { zh: '该流程负责的放行和联动停止，其余照常', en: 'What this flow did is not done any more; the rest is' },
+      hint: {
+        zh: '该流程反复使流程进程出错，已自动停用；其他流程照常运行',
+        en: 'It made the flow process fail again and again and is off; the other flows run',
+      },
+      steps: [
+        { zh: '该流程负责的车道或设备改为人工处理', en: 'Do by hand what this flow did' },
+        { zh: '在联动编排中修改该流程，启用后重新部署', en: 'Mend the flow in the editor, enable it and deploy' },
+        operator,
+      ],
+    },
+    flowsChanged: {
+      words: { zh: '流程文件被改动', en: 'Flow file was changed' },
+      severity: 'major',
+      priority: 2,
+      why: { zh: '可能有人绕过部署改动了流程', en: 'Somebody may have changed flows past a deploy' },
+      hint: {
+        zh: '流程文件与最后一次部署不一致（损坏或被改动），已恢复最后一次部署的版本',
+        en: 'The flow file is not what was deployed last (damaged or changed): the deployed one is back in place',
+      },
+      steps: [
+        { zh: '在部署历史中核对，被替换的文件已另存', en: 'Check the deploy history; the other file is kept' },
+        operator,
+      ],
+    },
     backupFailed: {
       words: { zh: '备份失败', en: 'Backup failed' },
       severity: 'minor',

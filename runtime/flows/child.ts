@@ -7,10 +7,11 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
-import { prepareFlowFile } from './flow-file.ts';
-import { BEAT_EVERY_MS, type FromChild, idleReasons, type StartMessage, type ToChild } from './messages.ts';
+import { watchContexts } from './context-weight.ts';
+import { BEAT_EVERY_MS, type FromChild, idleReasons, RSS_LIMIT, type StartMessage, type ToChild } from './messages.ts';
 import { loadNodeRed, type NodeRed, type RuntimeEvent } from './node-red.ts';
 import { EDITOR_ROOT, flowSettings } from './settings.ts';
+import { takeBusiest, traceNodes } from './trace.ts';
 
 const say = (message: FromChild): void => {
   if (process.connected) process.send?.(message);
@@ -25,22 +26,14 @@ function guardFromWorker(parent: number): void {
   new Worker(code, { eval: true, execArgv: [] }).unref();
 }
 
-/**
- * Tells the core whether flows run; a deploy from the editor may change it at any time.
- * @param broken what was wrong with the flow file: the empty flow that starts in its place is not "running".
- */
-function reportFlows(red: NodeRed, broken: string | undefined): void {
-  let ownStart = true;
-  red.events.on('flows:started', () => {
-    if (ownStart && broken !== undefined) say({ is: 'flows', running: false, reason: 'flow-file', detail: broken });
-    else say({ is: 'flows', running: true });
-    ownStart = false;
-  });
+/** Tells the core whether flows run; a deploy from the editor may change it at any time. */
+function reportFlows(red: NodeRed): void {
+  red.events.on('flows:started', () => say({ is: 'flows', running: true }));
   red.events.on('runtime-event', ({ id, payload }: RuntimeEvent) => {
     const reason = idleReasons.find((known) => known === payload?.error);
     if (id !== 'runtime-state' || reason === undefined) return;
     const detail = payload?.types?.join(', ') ?? (payload?.modules ? JSON.stringify(payload.modules) : '');
-    say({ is: 'flows', running: false, reason, detail });
+    say({ is: 'flows', running: false, reason, detail, ...(payload?.types ? { types: payload.types } : {}) });
   });
 }
 
@@ -81,23 +74,35 @@ function createEditor(red: NodeRed, path: string) {
   return { server, open, close };
 }
 
+/** Node-RED runs no flow while a type is missing, even where only a tab that is off has it. */
+function standIn(red: NodeRed, types: readonly string[]): void {
+  for (const type of types) {
+    red.nodes.registerType('gatehouse', type, function create(definition) {
+      red.nodes.createNode(this, definition);
+    });
+  }
+}
+
 async function run(start: StartMessage, red: NodeRed): Promise<ReturnType<typeof createEditor>> {
-  const broken = prepareFlowFile(start.directory, new Date());
   const editor = createEditor(red, start.editorSocket);
   red.init(
     editor.server,
-    flowSettings(start, (line) => process.stdout.write(`${line}\n`)),
+    flowSettings(start, contexts.storage, (line) => process.stdout.write(`${line}\n`)),
   );
-  reportFlows(red, broken);
+  reportFlows(red);
+  standIn(red, start.standIns);
   await red.start();
   return editor;
 }
 
 let editor: Awaited<ReturnType<typeof run>> | undefined;
 let editorWanted = false;
+const ending = traceNodes();
 const red = loadNodeRed();
+const contexts = watchContexts();
 
 async function leave(): Promise<void> {
+  ending.forgetExit();
   editor?.close();
   await red.stop();
   process.exit(0);
@@ -123,6 +128,9 @@ process.on('message', (message: ToChild) => {
       else if (editor) editor.close();
       else say({ is: 'editor', open: false });
       break;
+    case 'reload':
+      red.runtime.flows.setFlows({ deploymentType: 'reload' }).catch(() => {}); // Node-RED has logged why
+      break;
     case 'stop':
       void leave();
   }
@@ -131,4 +139,16 @@ process.on('disconnect', () => process.exit(0)); // the core is gone
 process.on('SIGTERM', () => void leave());
 process.on('SIGINT', () => {}); // Ctrl-C reaches the whole group; the core decides when we end
 if (process.argv[2] === '--guard') guardFromWorker(Number(process.argv[3]));
-setInterval(() => say({ is: 'beat', rss: process.memoryUsage.rss() }), BEAT_EVERY_MS);
+
+let worked = performance.eventLoopUtilization();
+
+function beat(): void {
+  const now = performance.eventLoopUtilization();
+  const busy = performance.eventLoopUtilization(now, worked).utilization;
+  worked = now;
+  const rss = process.memoryUsage.rss();
+  const busiest = takeBusiest();
+  const heaviest = rss > RSS_LIMIT ? contexts.heaviest() : undefined;
+  say({ is: 'beat', rss, busy, ...(busiest ? { busiest } : {}), ...(heaviest ? { heaviest } : {}) });
+}
+setInterval(beat, BEAT_EVERY_MS);

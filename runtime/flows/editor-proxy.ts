@@ -22,17 +22,31 @@ import type { Flows } from './supervisor.ts';
 export interface EditorOptions {
   /** Asked at each request: the flow process starts after the API. */
   readonly flows: () => Pick<Flows, 'state' | 'editorUpstream' | 'editorToken'> | undefined;
+  readonly history: {
+    deploying(): Promise<(by: { readonly actor: string; readonly note: string }) => Promise<void>>;
+  };
   readonly journal: { append(draft: Draft): Promise<unknown> };
 }
 
-/** What changes the running flows, and how the audit record calls it; the rest is the editor's own housekeeping. */
-const audited: readonly (readonly [method: string, path: RegExp, name: string])[] = [
-  ['POST', /^\/flows$/, 'flows.flow.deployed'],
-  ['POST', /^\/flow$/, 'flows.flow.added'],
-  ['PUT', /^\/flow\//, 'flows.flow.changed'],
-  ['DELETE', /^\/flow\//, 'flows.flow.removed'],
-  ['POST', /^\/inject\//, 'flows.node.injected'],
+/** What changes the flows: a version of the deploy history. */
+const deploys: readonly (readonly [method: string, path: RegExp])[] = [
+  ['POST', /^\/flows$/],
+  ['POST', /^\/flow$/],
+  ['PUT', /^\/flow\//],
+  ['DELETE', /^\/flow\//],
 ];
+const INJECT = /^\/inject\//;
+/** Why somebody deploys; percent-encoded, as a header holds no Chinese. Set by our page in the editor. */
+const NOTE_HEADER = 'x-gatehouse-note';
+const LONGEST_NOTE = 256;
+
+function noteOf({ [NOTE_HEADER]: given }: IncomingHttpHeaders): string {
+  try {
+    return typeof given === 'string' ? decodeURIComponent(given).trim().slice(0, LONGEST_NOTE) : '';
+  } catch {
+    return ''; // not made by our page
+  }
+}
 
 /** Of the editor's websocket, either way: status, debug output cut to 1000 characters, subscriptions. */
 const LONGEST_MESSAGE = 1024 * 1024;
@@ -59,7 +73,7 @@ const userOf = (request: FastifyRequest): { name: string; actor: string } => {
 /** Mounts the editor at /editor, websocket included. Every route asks the gate for the right `maintenance.write`. */
 export async function registerEditor<Provider extends FastifyTypeProvider>(
   app: FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, Provider>,
-  { flows, journal }: EditorOptions,
+  { flows, history, journal }: EditorOptions,
 ): Promise<void> {
   const upstream = () => {
     const running = flows();
@@ -98,16 +112,24 @@ export async function registerEditor<Provider extends FastifyTypeProvider>(
       }
       throw error;
     });
+    /** Deploys on their way; each is in the history before it is answered, or when it got no answer. */
+    const underway = new WeakMap<FastifyRequest, () => Promise<void>>();
+    const settle = async (request: FastifyRequest) => {
+      const finish = underway.get(request);
+      underway.delete(request);
+      await finish?.();
+    };
+    scope.addHook('onSend', settle);
     scope.addHook('onResponse', async (request, reply) => {
+      await settle(request);
       const path = pathOf(request);
-      const found = audited.find(([method, pattern]) => method === request.method && pattern.test(path));
-      if (!found || reply.statusCode >= 400) return;
+      if (request.method !== 'POST' || !INJECT.test(path) || reply.statusCode >= 400) return;
       await journal.append({
         lane: 'L0',
         kind: 'audit',
         scenario: 'gateway',
         device: 'flows',
-        name: found[2],
+        name: 'flows.node.injected',
         data: { path },
         actor: userOf(request).actor,
       });
@@ -121,6 +143,10 @@ export async function registerEditor<Provider extends FastifyTypeProvider>(
       preHandler: async (request: FastifyRequest) => {
         upstream();
         checkOrigin(request);
+        const path = pathOf(request);
+        if (!deploys.some(([method, pattern]) => method === request.method && pattern.test(path))) return;
+        const finish = await history.deploying();
+        underway.set(request, () => finish({ actor: userOf(request).actor, note: noteOf(request.headers) }));
       },
       replyOptions: {
         rewriteRequestHeaders: (request, headers) => headersFor(request as FastifyRequest, headers),

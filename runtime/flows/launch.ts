@@ -1,6 +1,7 @@
 /** How the flow process is started: with what it may do, and so that it cannot outlive the core (reliability.md N9). */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -16,12 +17,31 @@ const SETPRIV_TRIES: readonly (readonly string[])[] = [
   ['--pdeathsig', 'KILL', '--no-new-privs'],
 ];
 
-/** The best `setpriv` call that works here, or undefined (another system, or a container without it). */
-function findSetpriv(): readonly string[] | undefined {
-  if (process.platform !== 'linux') return undefined;
-  const works = (options: readonly string[]) =>
-    spawnSync('setpriv', [...options, 'true'], { stdio: 'ignore', timeout: 5000 }).status === 0;
-  return SETPRIV_TRIES.find(works);
+/**
+ * Private memory, which the kernel refuses beyond: a buffer of 2 GB fails in the flow that wants it, instead of making the
+ * kernel choose what to kill. Node itself and a full heap take half of it.
+ */
+const DATA_BYTES = 1536 * 2 ** 20;
+
+const works = (command: string, options: readonly string[]): boolean =>
+  process.platform === 'linux' &&
+  spawnSync(command, [...options, 'true'], { stdio: 'ignore', timeout: 5000 }).status === 0;
+
+/** The best of these calls that works here, or nothing (another system, or a container without it). */
+function best(command: string, tries: readonly (readonly string[])[]): readonly string[] | undefined {
+  const options = tries.find((one) => works(command, one));
+  return options && [command, ...options];
+}
+
+/** Of two processes that want the same core or the last page, a gate's comes before a flow's. */
+function stepBack(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, NICE);
+    writeFileSync(`/proc/${pid}/oom_score_adj`, OOM_SCORE);
+  } catch {
+    // gone already, or a system without it
+  }
 }
 
 export interface Launch {
@@ -29,14 +49,19 @@ export interface Launch {
   readonly directory: string;
   /** For tests of the way without setpriv. */
   readonly useSetpriv?: boolean;
+  /** Open file for {@link CRUMB_FD}. */
+  readonly crumbs: number;
 }
 
-let setpriv: { readonly options: readonly string[] | undefined } | undefined;
+const NICE = 5;
+const OOM_SCORE = '900';
+
+let tools: { readonly limit: readonly string[]; readonly guard: readonly string[] | undefined } | undefined;
 
 /** Starts the flow process; what it prints comes by its pipes, everything else by IPC. */
-export function launch({ directory, useSetpriv = true }: Launch): ChildProcess {
-  setpriv ??= { options: findSetpriv() };
-  const guarded = useSetpriv ? setpriv.options : undefined;
+export function launch({ directory, useSetpriv = true, crumbs }: Launch): ChildProcess {
+  tools ??= { limit: best('prlimit', [[`--data=${DATA_BYTES}`]]) ?? [], guard: best('setpriv', SETPRIV_TRIES) };
+  const guarded = useSetpriv ? tools.guard : undefined;
   const node = [
     '--permission',
     ...READABLE.map((path) => join(root, path))
@@ -52,8 +77,8 @@ export function launch({ directory, useSetpriv = true }: Launch): ChildProcess {
     entry,
     ...(guarded ? [] : ['--guard', String(process.pid)]),
   ];
-  const [command, ...args] = guarded ? ['setpriv', ...guarded, process.execPath, ...node] : [process.execPath, ...node];
-  return spawn(command as string, args, {
+  const [command, ...args] = [...tools.limit, ...(guarded ?? []), process.execPath, ...node];
+  const child = spawn(command as string, args, {
     cwd: directory,
     // Nothing of our environment: it may hold tokens, proxies and the paths of others.
     env: {
@@ -63,6 +88,8 @@ export function launch({ directory, useSetpriv = true }: Launch): ChildProcess {
       MALLOC_ARENA_MAX: '2',
       ...(process.env.TZ ? { TZ: process.env.TZ } : {}),
     },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc', crumbs],
   });
+  stepBack(child.pid);
+  return child;
 }

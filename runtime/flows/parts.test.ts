@@ -1,6 +1,6 @@
 /** The pure parts of the supervisor; real children are in test/flows.test.ts. */
 import { EventEmitter } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
@@ -9,7 +9,6 @@ import type { Clock } from '../clock.ts';
 import { createLog } from '../log.ts';
 import { cutLines, relayOutput } from './child-log.ts';
 import { signEditorToken, verifyEditorToken } from './editor-token.ts';
-import { prepareFlowFile } from './flow-file.ts';
 import { readFromChild } from './messages.ts';
 import { countRestarts, restartLimits } from './restarts.ts';
 import { keptSecret } from './secret.ts';
@@ -65,6 +64,10 @@ test.each([
   ['beat', undefined],
   [{}, undefined],
   [{ is: 'beat', rss: '1' }, undefined],
+  [
+    { is: 'beat', rss: 1, busiest: { tab: 't', node: 'n', messages: 7 }, heaviest: { scope: 't' } },
+    { is: 'beat', rss: 1, busiest: { tab: 't', node: 'n', messages: 7 } },
+  ],
   [{ is: 'flows', running: 'maybe' }, undefined],
   [{ is: 'flows', running: false, reason: 'made up' }, undefined],
   [
@@ -112,28 +115,6 @@ describe('the child’s output', () => {
     expect(entries).toHaveLength(52);
     expect(entries[50]).toMatchObject({ level: 40, msg: 'flows: too much output', dropped: 52 });
   });
-});
-
-describe('the flow file', () => {
-  const at = new Date('2026-01-02T03:04:05.678Z');
-  test('is the reference flow where there is none, and is left alone where it can be read', () =>
-    inFolder((folder) => {
-      expect(prepareFlowFile(folder, at)).toBeUndefined();
-      const file = join(folder, 'flows.json');
-      expect(readFileSync(file, 'utf8')).toContain('单车道闸机');
-      for (const text of ['[]', '\uFEFF[{"id":"a","type":"tab"}]']) {
-        writeFileSync(file, text);
-        expect(prepareFlowFile(folder, at)).toBeUndefined();
-        expect(readFileSync(file, 'utf8')).toBe(text);
-      }
-    }));
-  test('that is broken is kept aside, also over later starts', () =>
-    inFolder((folder) => {
-      writeFileSync(join(folder, 'flows.json'), '[{"id":');
-      expect(prepareFlowFile(folder, at)).toContain('flows.broken-2026-01-02T03-04-05-678Z.json');
-      expect(readdirSync(folder)).toHaveLength(2);
-      expect(prepareFlowFile(folder, at)).toContain('not yet replaced');
-    }));
 });
 
 test('a secret is made once, whole, for its user only, and an empty file is no secret', () =>

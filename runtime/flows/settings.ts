@@ -13,6 +13,9 @@ export const paletteDirectory = fileURLToPath(new URL('../../nodes/derived', imp
 /** Shell, log tail, files and folders of the box are no business of a flow (reliability.md N8). */
 const FORBIDDEN_NODES = ['90-exec.js', '28-tail.js', '10-file.js', '23-watch.js'];
 
+/** A node that never says it has closed holds up a deploy, or our end, no longer than this. */
+const CLOSE_MS = 3000;
+
 /** Order of the palette: ours first. */
 const PALETTE_ORDER = [
   'gh_access',
@@ -55,7 +58,7 @@ function logEntry({ level, msg, type, id }: LogLine): string {
   return JSON.stringify({ level: levelOf(level), msg: text.slice(0, 2000), ...(type && id ? { node: id, type } : {}) });
 }
 
-export function flowSettings(start: StartMessage, writeLine: (line: string) => void): object {
+export function flowSettings(start: StartMessage, contextStorage: object, writeLine: (line: string) => void): object {
   return {
     userDir: start.directory,
     flowFile: 'flows.json',
@@ -78,6 +81,8 @@ export function flowSettings(start: StartMessage, writeLine: (line: string) => v
     telemetry: { enabled: false, updateNotification: false },
     diagnostics: { enabled: false, ui: false },
     runtimeState: { enabled: false, ui: false },
+    contextStorage,
+    nodeCloseTimeout: CLOSE_MS,
     debugMaxLength: 1000,
     nodeMessageBufferMaxLength: 1000,
     editorTheme: {

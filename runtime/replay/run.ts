@@ -11,6 +11,7 @@ import type { JournalRecord } from '../contracts/record.ts';
 import type { Act } from '../contracts/replay.ts';
 import { GatehouseError } from '../errors.ts';
 import { cutLines } from '../flows/child-log.ts';
+import { openCrumbs } from '../flows/crumb.ts';
 import { launch } from '../flows/launch.ts';
 import { readFromChild, type StartMessage } from '../flows/messages.ts';
 import { startDryGateway, type World } from './dry-gateway.ts';
@@ -81,7 +82,8 @@ export async function openStage({ nodes, world, clock, onAct, onFailure }: Stage
       if (++acts <= MOST_ACTS) onAct(act, flow);
     },
   });
-  const child = launch({ directory });
+  const crumbs = openCrumbs();
+  const child = launch({ directory, crumbs: crumbs.fd });
   const ended = new AbortController();
   child.once('close', (code, how) => {
     ended.abort(new GatehouseError('replay.failed', `The flow process ended (${how ?? `code ${code}`})`));
@@ -100,6 +102,7 @@ export async function openStage({ nodes, world, clock, onAct, onFailure }: Stage
     const gone = child.exitCode !== null || child.signalCode !== null;
     child.kill('SIGKILL');
     if (!gone) await closed;
+    crumbs.close();
     await gateway[Symbol.asyncDispose]();
     rmSync(directory, { recursive: true, force: true });
   }
@@ -126,6 +129,7 @@ export async function openStage({ nodes, world, clock, onAct, onFailure }: Stage
         editorSocket: join(directory, 'editor.sock'),
         language: 'zh-CN',
         safeMode: false,
+        standIns: [],
         functionTimeout: 2,
         replay: true,
       } satisfies StartMessage);
