@@ -45,6 +45,8 @@ import { Journal } from './journal/journal.ts';
 import { lockDirectory } from './journal/lock.ts';
 import { createOnce, schema as onceSchema } from './journal/once.ts';
 import { markRemoved } from './journal/postings.ts';
+import { Linkages, schema as linkageSchema } from './linkages/linkages.ts';
+import { shapeOf } from './linkages/site.ts';
 import { createLog, type Log } from './log.ts';
 import { createOutputs } from './outputs.ts';
 import { createReplays } from './replay/replays.ts';
@@ -422,6 +424,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
           ruleSchema,
           commandSchema,
           signedSchema,
+          linkageSchema,
           inventorySchema,
           repeatSchema,
           authSchema,
@@ -452,16 +455,19 @@ export async function startGateway(config: Config, say: (text: string) => void):
     const evidence = openEvidence(join(config.dataDir, 'evidence'));
     const keeping = startKeeping({ config, inventory, journal, alarms, log }, quality.quality);
     onStop(() => keeping.stop());
+    let linkages: Linkages | undefined;
     const host = createHost({
       journal,
       alarms,
       evidence,
       driverOf,
+      heard: (...reading) => linkages?.heard(...reading),
       clock,
       log,
     });
     onStop(() => host.close());
-    const outputs = createOutputs({ inventory, host, journal, alarms });
+    const forbidden = (...order: [device: string, command: string]) => linkages?.forbids(...order);
+    const outputs = createOutputs({ inventory, host, journal, alarms, forbidden });
     const dispatcher = new Dispatcher({
       journal,
       outputs,
@@ -486,6 +492,12 @@ export async function startGateway(config: Config, say: (text: string) => void):
       calendar: createCalendar({ site: inventory, once, clock }),
     };
     const sendAgain = startSummons({ alarms, inventory, dispatcher, log, ...duty });
+    linkages = new Linkages({
+      ...{ journal, alarms, dispatcher, outputs, clock, log },
+      site: () => shapeOf(inventory),
+      settingsOf: (device) => inventory.device(device)?.settings ?? {},
+    });
+    onStop(() => linkages?.stop());
     const access = createAccess({ inventory, journal, clock });
     const rules = createRules({ journal, alarms, site: inventory.siteView(), clock, log });
     await rules.start();
@@ -563,6 +575,8 @@ export async function startGateway(config: Config, say: (text: string) => void):
       });
     }
     onStop(hostDevices(inventory, host, alarms, log, () => broker));
+    linkages.start();
+    onStop(inventory.onChange(() => linkages?.siteChanged()));
     const { scheme, host: httpHost, port } = await api.listen();
     onStop(() => api.close());
     await dispatcher.recover();

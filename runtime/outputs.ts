@@ -12,8 +12,10 @@ export function createOutputs(parts: {
   host: DeviceHost;
   journal: Journal;
   alarms: Alarms;
+  /** Asked of the safety linkages, which themselves act through what is made here. */
+  forbidden: Outputs['forbidden'];
 }): Outputs {
-  const { inventory, host, journal, alarms } = parts;
+  const { inventory, host, journal, alarms, forbidden } = parts;
   const find = (id: string) => {
     const device = inventory.device(id);
     if (!device) throw new GatehouseError('device.not_found', `No device ${id}`);
@@ -32,6 +34,7 @@ export function createOutputs(parts: {
       const seen = journal.latestPoint(id, point);
       return seen?.quality === 'good' && host.view(id).state === 'online' ? seen.value : undefined;
     },
+    forbidden,
     alarmed(id, scenario, kind) {
       const { zone } = find(id);
       return alarms

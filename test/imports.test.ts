@@ -29,6 +29,15 @@ const ALLOWED: Record<string, readonly string[]> = {
   'runtime/summons': [CONTRACTS, 'runtime/alarms/', 'runtime/commands/', 'runtime/devices/', 'runtime/duty/', ...BASE],
   'runtime/rules/': [CONTRACTS, JOURNAL, 'runtime/alarms/', ...BASE],
   'runtime/commands/': [CONTRACTS, JOURNAL, DRIVER, ...BASE],
+  'runtime/linkages/': [
+    CONTRACTS,
+    JOURNAL,
+    'runtime/alarms/',
+    'runtime/commands/',
+    'runtime/devices/',
+    'runtime/rules/conditions.ts',
+    ...BASE,
+  ],
   'runtime/devices/': [
     CONTRACTS,
     JOURNAL,

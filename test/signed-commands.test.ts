@@ -41,6 +41,7 @@ beforeEach(async () => {
     target: (id) => ({ id, scenario: 'vehicle-gate', commands: ['open'] }),
     latest: () => undefined,
     alarmed: () => false,
+    forbidden: () => undefined,
     async command(_device, _command, _input, turn) {
       await turn.begin();
       pulses++;

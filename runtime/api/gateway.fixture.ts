@@ -113,7 +113,10 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     journal,
     clock,
     log,
-    outputs: { ...createOutputs({ inventory, host, journal, alarms }), ...outputOf(barrier) },
+    outputs: {
+      ...createOutputs({ inventory, host, journal, alarms, forbidden: () => undefined }),
+      ...outputOf(barrier),
+    },
   });
   const platformKeys = openPlatformKeys({ journal, clock });
   const signed = createSignedCommands({

@@ -34,6 +34,7 @@ function barrier() {
     },
     latest: (_device, point) => state.latest[point],
     alarmed: (_device, _scenario, alarm) => state.alarms.includes(alarm),
+    forbidden: () => undefined,
     async command(_device, command, _input, turn) {
       await state.queue();
       await turn.begin();

@@ -9,6 +9,7 @@ import type { CommandInput, CommandView } from '../contracts/api.ts';
 import type { Scalar, Sender } from '../contracts/contract.ts';
 import { scenarioOf } from '../contracts/index.ts';
 import type { Draft, JournalRecord } from '../contracts/record.ts';
+import type { Words } from '../contracts/words.ts';
 import { GatehouseError, reasonOf } from '../errors.ts';
 import type { Journal, Unit } from '../journal/journal.ts';
 import { uuidv7 } from '../journal/uuid.ts';
@@ -16,8 +17,8 @@ import type { Log } from '../log.ts';
 import { createExecutor, type Order, type Running } from './execution.ts';
 import { codeOf, digestOf, recordOf } from './facts.ts';
 import {
-  checkAlarms,
   checkIntent,
+  checkSituation,
   failSafe,
   MAX_DEADLINE_MS,
   priorityOf,
@@ -53,6 +54,8 @@ export interface Outputs {
   latest(device: string, point: string): Scalar | undefined;
   /** An alarm of this kind stands in the zone of the device. */
   alarmed(device: string, scenario: string, alarm: string): boolean;
+  /** A safety linkage at work here forbids the command; in these words. */
+  forbidden(device: string, command: string): Words | undefined;
   /** @throws GatehouseError `command.offline` when there is no link now */
   command(
     device: string,
@@ -279,7 +282,7 @@ export class Dispatcher {
     const target = outputs.target(lease.device);
     const kind = scenarioOf(target.scenario)?.commands[lease.name];
     if (!kind) throw new GatehouseError('command.unsupported', `${target.id} has no command "${lease.name}"`);
-    checkAlarms(kind, target, this.#situationOf(target));
+    checkSituation(kind, lease.name, target, this.#situationOf(target));
     const other = this.#running.get(lease.output);
     if (other) throw busy(other, lease.output);
     const running: Running = { id, name: lease.name, priority: priorityOf(lease.sender), abort: new AbortController() };
@@ -316,7 +319,7 @@ export class Dispatcher {
     try {
       const target = this.#parts.outputs.target(device);
       const kind = scenarioOf(target.scenario)?.commands[name];
-      if (kind) checkAlarms(kind, target, this.#situationOf(target));
+      if (kind) checkSituation(kind, name, target, this.#situationOf(target));
       return false;
     } catch (error) {
       return error instanceof GatehouseError && error.code === 'command.interlock';
@@ -327,6 +330,7 @@ export class Dispatcher {
     return {
       latest: (point) => this.#parts.outputs.latest(id, point),
       alarmed: (scenario, alarm) => this.#parts.outputs.alarmed(id, scenario, alarm),
+      forbidden: (command) => this.#parts.outputs.forbidden(id, command),
     };
   }
 
@@ -400,13 +404,13 @@ export class Dispatcher {
       ...(input.cause === undefined ? {} : { cause: input.cause }),
     };
     const running: Running = {
-      ...{ id, name: input.command, priority: priorityOf(who.sender) },
+      ...{ id, name: input.command, priority: rankOf(order) },
       abort: new AbortController(),
     };
     this.#running.set(output, running);
     const { promise: settled, resolve: settle } = Promise.withResolvers<CommandView>();
     this.#live.set(id, { view, settled });
-    const recorder = this.#recorderOf(who, {
+    const recorder = this.#recorderOf(order, {
       records: [...superseded, recordOf(view, order.scenario), ...(also.records ?? [])],
       writes: [this.#store.inserting(view, key, digest), ...(also.writes ?? [])],
     });
@@ -434,8 +438,9 @@ export class Dispatcher {
     return view;
   }
 
-  #recorderOf(who: Who, first: Unit): Recorder {
-    return failSafe(who.sender)
+  /** A linkage that holds, an elevator for an e-bike, waits for its record as everybody does (C3). */
+  #recorderOf({ kind, who }: Order, first: Unit): Recorder {
+    return failSafe(who.sender) && (who.sender !== 'linkage' || kind.failSafe)
       ? createFailSafeRecorder({ ...this.#parts, stopped: this.#stopped.signal }, first)
       : createRecorder(this.#parts.journal, first);
   }
@@ -457,9 +462,10 @@ export class Dispatcher {
   }
 
   /** C9. What only makes safe is never too often. @throws GatehouseError `command.rate` */
-  #checkRate({ kind, output, who }: Order, id: string, device: string): void {
+  #checkRate(order: Order, id: string, device: string): void {
+    const { kind, output, who } = order;
     const other = this.#running.get(output);
-    if (other && priorityOf(who.sender) <= other.priority) throw busy(other, output);
+    if (other && rankOf(order) <= other.priority) throw busy(other, output);
     if (kind.perMinute === undefined || failSafe(who.sender)) return;
     const waitMs = this.#rate.take(output, id, kind.perMinute);
     if (waitMs === 0) return;
@@ -553,6 +559,9 @@ export class Dispatcher {
     }
   }
 }
+
+/** Of one sender, what makes safe goes before what holds: fire beats every hold (C7). */
+const rankOf = ({ kind, who }: Order): number => priorityOf(who.sender) + (kind.failSafe ? 0.5 : 0);
 
 const busy = (other: Running, output: string): GatehouseError =>
   new GatehouseError('command.busy', `Command ${other.id} is still running on ${output.split('/')[0]}`, {

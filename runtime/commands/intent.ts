@@ -3,6 +3,7 @@ import { Compile, type Validator } from 'typebox/compile';
 import type { CommandInput } from '../contracts/api.ts';
 import type { CommandKind, Scalar, Sender } from '../contracts/contract.ts';
 import { scenarioOf } from '../contracts/index.ts';
+import type { Words } from '../contracts/words.ts';
 import { GatehouseError } from '../errors.ts';
 
 /** The longest a physical output may wait (reliability.md C2). */
@@ -51,10 +52,23 @@ export interface Situation {
   latest(point: string): Scalar | undefined;
   /** An alarm of this kind stands in the zone of the target. */
   alarmed(scenario: string, alarm: string): boolean;
+  /** A safety linkage at work forbids the command; in these words. */
+  forbidden(command: string): Words | undefined;
 }
 
-/** @throws GatehouseError `command.interlock` while an alarm stands that forbids it */
-export function checkAlarms(kind: CommandKind, target: Target, { alarmed }: Pick<Situation, 'alarmed'>): void {
+/** @throws GatehouseError `command.interlock` while an alarm stands, or a safety linkage is at work, that forbids it */
+export function checkSituation(
+  kind: CommandKind,
+  command: string,
+  target: Target,
+  { alarmed, forbidden }: Pick<Situation, 'alarmed' | 'forbidden'>,
+): void {
+  const linkage = forbidden(command);
+  if (linkage) {
+    throw new GatehouseError('command.interlock', `${linkage.en}: "${command}" is forbidden at ${target.id}`, {
+      detail: { words: linkage },
+    });
+  }
   for (const { alarm, scenario = target.scenario, words } of kind.forbiddenWhile ?? []) {
     if (alarmed(scenario, alarm)) {
       throw new GatehouseError('command.interlock', `${words.en}: ${alarm} stands at ${target.id}`, {
@@ -95,7 +109,7 @@ export function checkIntent(input: CommandInput, target: Target, sender: Sender,
       .map((error) => `input${error.instancePath.replaceAll('/', '.')} ${error.message}`);
     throw new GatehouseError('command.invalid', problems.join('; '));
   }
-  checkAlarms(kind, target, situation);
+  checkSituation(kind, input.command, target, situation);
   for (const lock of kind.interlocks ?? []) {
     const now = situation.latest(lock.point);
     if (now !== lock.mustBe) {

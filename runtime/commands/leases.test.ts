@@ -22,6 +22,7 @@ function barrier() {
     target: (id) => ({ id, scenario: 'vehicle-gate', commands: ['open', 'close', 'lockClosed', 'endLock'] }),
     latest: () => false,
     alarmed: (_device, _scenario, alarm) => state.alarms.includes(alarm),
+    forbidden: () => undefined,
     async command(_device, command, _input, turn) {
       await turn.begin();
       if (!state.answers) throw new GatehouseError('driver.timeout', 'no answer in 1000 ms');

@@ -44,6 +44,7 @@ async function start() {
     target: (id) => ({ id, scenario: 'vehicle-gate', commands: ['open', 'close', 'lockClosed', 'endLock'] }),
     latest: () => false,
     alarmed: () => false,
+    forbidden: () => undefined,
     async command(device, command, _input, turn) {
       await turn.begin();
       pulses.push(`${device} ${command}`);

@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { scheduleEvents } from './calendar.ts';
 import { defineScenario } from './contract.ts';
 import { dutyEvents } from './duty.ts';
+import { linkageEvents } from './linkage-events.ts';
 import { says } from './words.ts';
 
 const operator = { zh: '通知安装维护人员', en: 'Tell the installer' };
@@ -23,6 +24,7 @@ export const gatewayScenario = defineScenario({
   roles: {},
   telemetry: {},
   events: {
+    ...linkageEvents,
     'clock.stepped': {
       words: { zh: '时钟跳变', en: 'Clock stepped' },
       data: Type.Object({ delta: Type.Number(says('Wall clock against monotonic clock.', '偏差', 'ms')) }),
@@ -86,6 +88,20 @@ export const gatewayScenario = defineScenario({
         en: 'The flows failed again and again: safe mode, no automatic opening',
       },
       steps: [{ zh: '车辆改为人工放行', en: 'Open for vehicles by hand' }, operator],
+    },
+    linkageFailed: {
+      words: { zh: '安全联动未执行', en: 'A safety linkage could not act' },
+      severity: 'critical',
+      priority: 1,
+      why: {
+        zh: '该开的门、该响的警报没有动作，有人会受伤',
+        en: 'A door that should open has not: people may be hurt',
+      },
+      hint: {
+        zh: '设备不在线或没有到位，已多次重试',
+        en: 'The device is offline or did not get there; it was tried again',
+      },
+      steps: [{ zh: '立即派人到现场手动操作', en: 'Send somebody to do it by hand now' }, operator],
     },
     stillHeld: {
       words: { zh: '解除保持失败', en: 'Still held' },

@@ -69,6 +69,7 @@ export const pedestrianGate = defineScenario({
       allow: [...people, 'linkage'],
       acts: 'device',
       failSafe: true,
+      emergency: true,
       proof: { point: 'lockState', equals: 'released', withinMs: 3000 },
     },
     endRelease: {

@@ -39,12 +39,18 @@ function references(put: Put, staged: Staged): Problem[] {
   const unknownPerson = (person: string | undefined) =>
     person === undefined || staged.hasPerson(person) ? [] : [tell('personUnknown', ['person'], person)];
   switch (put.kind) {
-    case 'site':
-      return (put.entry.alarms?.booths ?? []).flatMap(({ zones }, index) =>
-        zones.flatMap((zone, place) =>
-          staged.hasZone(zone) ? [] : [tell('zoneUnknown', ['alarms', 'booths', index, 'zones', place], zone)],
-        ),
-      );
+    case 'site': {
+      const { alarms, linkages = [] } = put.entry;
+      const unknown = (zones: readonly string[], ...path: (string | number)[]) =>
+        zones.flatMap((zone, place) => (staged.hasZone(zone) ? [] : [tell('zoneUnknown', [...path, place], zone)]));
+      return [
+        ...(alarms?.booths ?? []).flatMap(({ zones }, index) => unknown(zones, 'alarms', 'booths', index, 'zones')),
+        ...linkages.flatMap(({ from, to }, index) => [
+          ...unknown(from, 'linkages', index, 'from'),
+          ...unknown(to, 'linkages', index, 'to'),
+        ]),
+      ];
+    }
     case 'person':
       return [];
     case 'zone': {

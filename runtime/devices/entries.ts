@@ -16,6 +16,7 @@ import {
   zoneInput,
 } from '../contracts/api.ts';
 import { calendarDay, location } from '../contracts/calendar.ts';
+import { linkageReach } from '../contracts/linkages.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { SqlValue, Write } from '../journal/journal.ts';
 import type { EntryKind } from './problem.ts';
@@ -39,6 +40,7 @@ export const siteInput = Type.Object(
     ),
     uplinks: Type.Optional(Type.Array(uplinkInput, { maxItems: 16 })),
     alarms: Type.Optional(alarmSettings),
+    linkages: Type.Optional(Type.Array(linkageReach, { maxItems: 64 })),
     storage: Type.Optional(
       Type.Object(
         {
@@ -111,7 +113,7 @@ export const entryTypes: Readonly<Record<EntryKind, EntryType>> = {
     table: 'site',
     columns: [
       ...plain('id', 'name', 'timeZone'),
-      ...json('network', 'uplinks', 'storage', 'alarms', 'location', 'calendar'),
+      ...json('network', 'uplinks', 'storage', 'alarms', 'location', 'calendar', 'linkages'),
     ],
     codes,
   },
@@ -153,7 +155,7 @@ export const schema = `
 CREATE TABLE IF NOT EXISTS site (
   one INTEGER PRIMARY KEY DEFAULT 1 CHECK (one = 1),
   id TEXT NOT NULL, name TEXT NOT NULL, timeZone TEXT NOT NULL, network TEXT, uplinks TEXT, storage TEXT,
-  alarms TEXT, location TEXT, calendar TEXT
+  alarms TEXT, location TEXT, calendar TEXT, linkages TEXT
 ) STRICT;
 CREATE TABLE IF NOT EXISTS zone (
   id TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, parent TEXT

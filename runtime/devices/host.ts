@@ -75,6 +75,8 @@ interface Parts {
   readonly alarms: Alarms;
   readonly evidence: Evidence;
   readonly driverOf: (protocol: string) => Driver | undefined;
+  /** Each new good value, before it is stored: for what cannot wait for the disk. */
+  readonly heard?: (device: string, point: string, value: Scalar) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -133,7 +135,7 @@ function forget(points: Iterable<[string, Point]>): void {
   for (const [, point] of points) point.value = undefined;
 }
 
-export function createHost({ journal, alarms, evidence, driverOf, clock, log }: Parts): DeviceHost {
+export function createHost({ journal, alarms, evidence, driverOf, heard, clock, log }: Parts): DeviceHost {
   const hosted = new Map<string, Hosted>();
   const links = new Map<string, Link>();
   const onLine = new Map<string, Set<string>>();
@@ -209,6 +211,7 @@ export function createHost({ journal, alarms, evidence, driverOf, clock, log }: 
       point.value = value;
       point.quality = quality;
       point.at = now;
+      if (quality === 'good') heard?.(entry.device.id, name, value);
       const { scenario, id } = entry.device;
       const lane = typeof value === 'number' ? 'L3' : 'L2';
       const draft: Draft = { lane, kind: 'telemetry', scenario, device: id, name, data: value, quality };

@@ -175,7 +175,7 @@ describe('each mistake is named with line, column, key and remedy', () => {
       'users in the file',
       'people:',
       'users: []\npeople:',
-      'site.yaml:17:1 users: unknown key `users` – keys that exist here: site, network, uplinks, storage, alarms, location, calendar, zones, devices, people, vehicles, credentials',
+      'site.yaml:17:1 users: unknown key `users` – keys that exist here: site, network, uplinks, storage, alarms, location, calendar, linkages, zones, devices, people, vehicles, credentials',
     ],
     [
       'keeping less than must be kept',

@@ -53,7 +53,7 @@ const LISTS: ReadonlyMap<string, EntryKind> = new Map([
   ['vehicles', 'vehicle'],
   ['credentials', 'credential'],
 ] as const);
-const OF_SITE = ['network', 'uplinks', 'storage', 'alarms', 'location', 'calendar'];
+const OF_SITE = ['network', 'uplinks', 'storage', 'alarms', 'location', 'calendar', 'linkages'];
 const KEYS = ['site', ...OF_SITE, ...LISTS.keys()];
 const KEYS_ONLY = /^[^.[]+$/;
 const DANGLING: ReadonlySet<What> = new Set(['zoneUnknown', 'personUnknown', 'cameraUnknown', 'parentUnknown']);

@@ -54,6 +54,13 @@ const migrations: readonly Migration[] = [
       addColumn(db, 'site', 'calendar');
     },
   },
+  {
+    // Which part of the compound a fire acts in.
+    to: 5,
+    up(db) {
+      addColumn(db, 'site', 'linkages');
+    },
+  },
 ];
 
 /** Nothing where the table is made later, with the column in it. */

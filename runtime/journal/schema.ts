@@ -4,7 +4,7 @@ import { postingsSchema } from './postings.ts';
 
 /** 'GATE' in ASCII: tells our file from any other SQLite database. */
 export const APPLICATION_ID = 0x47415445;
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 export const PAGE_BYTES = 4096;
 
 /**
