@@ -2,6 +2,7 @@
 import { chaos } from './chaos.ts';
 import { clock } from './clock.ts';
 import { clusterNode, clusterThousand } from './cluster.ts';
+import { commands } from './commands.ts';
 import { disk } from './disk.ts';
 import { diskFills } from './disk-fills.ts';
 import { harness } from './harness.ts';
@@ -17,6 +18,7 @@ export const trials: readonly Trial[] = [
   powerCut,
   powerCutSite,
   kill,
+  commands,
   chaos,
   disk,
   diskFills,
