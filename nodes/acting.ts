@@ -1,7 +1,8 @@
 /** The part of a node that does something for a message: who acts and why, light, one kind of failure, a clean end. */
 import { createHash } from 'node:crypto';
+import { connectionOf } from './connection.ts';
 import { explain, NodeFailure } from './failures.ts';
-import { type Acting, isReplaying } from './gateway.ts';
+import type { Acting } from './gateway.ts';
 import type { Light } from './light.ts';
 import { originOf } from './message.ts';
 import type { FlowNode, Message, Red } from './red.ts';
@@ -37,7 +38,8 @@ export function actOnInput({ run, ...work }: Work<Run>): () => void {
 
   async function act(message: Message, signal: AbortSignal): Promise<(Message | null)[]> {
     const { id: cause, replay } = originOf(message);
-    if (replay && !isReplaying(red)) throw new NodeFailure('GH_REPLAY', 'replay');
+    // Where history has a process of its own, nothing it can reach moves anything.
+    if (replay && !connectionOf(red).replay) throw new NodeFailure('GH_REPLAY', 'replay');
     // A message that no record caused (an inject button) stands for itself.
     const origin = cause ?? message._msgid ?? '';
     return run(message, (what) => ({

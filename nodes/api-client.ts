@@ -1,6 +1,8 @@
-/** Requests to the gateway's API over its Unix socket, with the flow actor's token. One connection pool per process. */
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+/** Requests to the gateway's API, over its Unix socket or TLS, with the flow actor's token. One connection pool per process. */
+import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LocalConnection, RemoteConnection } from './connection.ts';
 import { failureOf, NodeFailure } from './failures.ts';
 
 const BASE = '/api/v1';
@@ -53,9 +55,26 @@ export interface ApiClient {
   open(path: string, signal: AbortSignal): Promise<IncomingMessage>;
 }
 
-export function createApiClient({ socket, token }: { socket: string; token: string }): ApiClient {
-  // A command holds its connection until it ends; a question behind many of them must not wait.
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+type Where = Pick<LocalConnection, 'socket' | 'token'> | Pick<RemoteConnection, 'url' | 'ca' | 'token'>;
+
+/** A command holds its connection until it ends; a question behind many of them must not wait. */
+const POOL = { keepAlive: true, maxSockets: 64 };
+
+/** How a request gets there. The certificate of a remote gateway is always checked, against `ca` where one is given. */
+function routeTo(where: Where): { request: typeof httpRequest; options: RequestOptions; agent: Agent } {
+  if ('socket' in where) {
+    return { request: httpRequest, options: { socketPath: where.socket }, agent: new Agent(POOL) };
+  }
+  const { protocol, hostname, port } = where.url;
+  const options = { hostname: hostname.replace(/^\[|\]$/g, ''), ...(port === '' ? {} : { port }) };
+  if (protocol === 'http:') return { request: httpRequest, options, agent: new Agent(POOL) };
+  const trust = where.ca === undefined ? {} : { ca: where.ca };
+  return { request: httpsRequest, options: { ...options, ...trust }, agent: new HttpsAgent({ ...POOL, ...trust }) };
+}
+
+export function createApiClient(where: Where): ApiClient {
+  const { token } = where;
+  const route = routeTo(where);
   const headersOf = ({ body, key, flow, node }: Call): Record<string, string> => ({
     authorization: `Bearer ${token}`,
     accept: 'application/json',
@@ -73,8 +92,8 @@ export function createApiClient({ socket, token }: { socket: string; token: stri
   ): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const text = call.body === undefined ? undefined : JSON.stringify(call.body);
-    const request = httpRequest({
-      socketPath: socket,
+    const request = route.request({
+      ...route.options,
       path: `${BASE}${path}`,
       method: call.method ?? 'GET',
       headers: headersOf(call),
@@ -92,7 +111,7 @@ export function createApiClient({ socket, token }: { socket: string; token: stri
   }
 
   async function once(path: string, call: Call): Promise<Answer> {
-    const response = await send(path, call, ANSWER_WITHIN_MS, agent);
+    const response = await send(path, call, ANSWER_WITHIN_MS, route.agent);
     const text = await textOf(response).catch((error: unknown) => {
       throw new Unreachable(String(error));
     });

@@ -45,9 +45,8 @@ const served = new WeakSet<object>();
 
 /** Adds the routes once per process, whichever of our nodes is loaded first. */
 export function serveEditor(red: Red): void {
-  const options = red.settings.gatehouse;
-  if (typeof options !== 'object' || options === null || served.has(options)) return;
-  served.add(options);
+  if (served.has(red.httpAdmin)) return;
+  served.add(red.httpAdmin);
   const may = red.auth.needsPermission('flows.read');
   const answer = (path: string, make: (request: EditorRequest) => Promise<unknown>) =>
     red.httpAdmin.get(path, may, (request, response) => {

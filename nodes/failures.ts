@@ -20,7 +20,7 @@ export class NodeFailure extends Error {
   readonly values: Readonly<Record<string, string>>;
 
   constructor(code: FailureCode, reason: string, values: Readonly<Record<string, string>> = {}) {
-    super(reason);
+    super(values.detail === undefined ? reason : `${reason}: ${values.detail}`);
     this.name = 'NodeFailure';
     this.code = code;
     this.reason = reason;

@@ -13,6 +13,7 @@ import type { CalendarView, OccurrenceInput, OccurrenceView } from '../runtime/c
 import type { NoticeInput, NoticeView, WorkOrderInput, WorkOrderView } from '../runtime/contracts/duty.ts';
 import { finalStates } from '../runtime/contracts/record.ts';
 import { type ApiClient, createApiClient } from './api-client.ts';
+import { type Connection, connectionOf } from './connection.ts';
 import { failureOf, NodeFailure } from './failures.ts';
 import { createFollower, type Follower } from './follow.ts';
 import { openPosition } from './position.ts';
@@ -78,19 +79,10 @@ function createCommands(client: ApiClient): Gateway['command'] {
 const queryOf = (fields: Readonly<Record<string, string | undefined>>): string =>
   new URLSearchParams(Object.entries(fields).filter((entry): entry is [string, string] => !!entry[1])).toString();
 
-interface GatewayOptions {
-  readonly socket: string;
-  readonly token: string;
-  /** History is played back: what stands behind the socket only writes down what would be done. */
-  readonly replay?: boolean;
-  /** Where the position is kept. */
-  readonly directory: string;
-}
-
-function openGateway(red: Red, options: GatewayOptions): Gateway {
-  const client = createApiClient(options);
+function openGateway(red: Red, connection: Connection): Gateway {
+  const client = createApiClient(connection);
   const warn = (text: string) => red.log.warn(text);
-  const positions = openPosition(options.directory, warn);
+  const positions = openPosition(connection.directory, warn);
   const follower = createFollower({ client, positions, zones: createZones(client), warn });
   red.events.on('flows:stopping', () => follower.hold());
   red.events.on('flows:started', () => follower.ready());
@@ -105,7 +97,7 @@ function openGateway(red: Red, options: GatewayOptions): Gateway {
       retryMs: ASK_FOR_MS,
     });
   return {
-    replay: options.replay === true,
+    replay: connection.replay,
     follow: follower.follow,
     site: follower.site,
     command: createCommands(client),
@@ -126,30 +118,22 @@ function openGateway(red: Red, options: GatewayOptions): Gateway {
   };
 }
 
-const opened = new WeakMap<object, Gateway>();
+const opened = new WeakMap<Connection, Gateway>();
 
-/** The one client of this process, made at the first call from what the flow process was handed at its start. */
+/** The one client of this process, made at the first call. @throws Error when nobody said where the gateway is */
 export function gatewayOf(red: Red): Gateway {
-  const options = red.settings.gatehouse as GatewayOptions | undefined;
-  if (!options) throw new Error('Not started by the gateway: settings.gatehouse is missing');
-  const known = opened.get(options);
-  if (known) return known;
-  const made = openGateway(red, options);
-  opened.set(options, made);
-  return made;
+  const connection = connectionOf(red);
+  const gateway = opened.get(connection) ?? openGateway(red, connection);
+  opened.set(connection, gateway);
+  return gateway;
 }
 
-/** Whether this process exists to play history back; nothing it can reach moves anything. */
-export const isReplaying = (red: Red): boolean =>
-  (red.settings.gatehouse as Partial<GatewayOptions> | undefined)?.replay === true;
-
-const memories = new WeakMap<object, ScheduleMemory>();
+const memories = new WeakMap<Connection, ScheduleMemory>();
 
 /** Where the schedules of this process keep how far they have come. */
 export function scheduleMemoryOf(red: Red): ScheduleMemory {
-  const options = red.settings.gatehouse as GatewayOptions | undefined;
-  if (!options) throw new Error('Not started by the gateway: settings.gatehouse is missing');
-  const known = memories.get(options) ?? openScheduleMemory(options.directory, (text) => red.log.warn(text));
-  memories.set(options, known);
+  const connection = connectionOf(red);
+  const known = memories.get(connection) ?? openScheduleMemory(connection.directory, (text) => red.log.warn(text));
+  memories.set(connection, known);
   return known;
 }

@@ -48,7 +48,7 @@ export interface Red {
     registerType(type: string, create: (this: FlowNode, definition: NodeDefinition) => void): void;
     createNode(node: FlowNode, definition: NodeDefinition): void;
   };
-  readonly settings: { readonly gatehouse?: unknown };
+  readonly settings: { readonly gatehouse?: unknown; readonly userDir?: string };
   readonly events: {
     on(name: string, listener: () => void): void;
   };

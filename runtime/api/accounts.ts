@@ -21,6 +21,7 @@ import {
   readTokens,
   secretHash,
   type Token,
+  type TokenScope,
 } from './users.ts';
 
 export interface AccountInput {
@@ -63,7 +64,10 @@ export interface Accounts {
   token(hash: string): Token | undefined;
   tokens(): Token[];
   /** @returns the secret, which nobody will see again. */
-  createToken(input: { platform: string; days: number }, actor: string): Promise<{ token: Token; secret: string }>;
+  createToken(
+    input: { platform: string; days: number; scope?: TokenScope },
+    actor: string,
+  ): Promise<{ token: Token; secret: string }>;
   /** @throws GatehouseError `user.not_found` */
   dropToken(id: string, actor: string): Promise<void>;
   /**
@@ -229,7 +233,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return token && token.expiresAt > clock.now() ? token : undefined;
     },
     tokens: () => [...tokens.values()],
-    async createToken({ platform, days }, actor) {
+    async createToken({ platform, days, scope = 'platform' }, actor) {
       const secret = `ghp_${randomBytes(32).toString('base64url')}`;
       const now = clock.now();
       const token: Token = {
@@ -239,9 +243,10 @@ export function createAccounts(options: AccountsOptions): Accounts {
         demo: false,
         createdAt: now,
         expiresAt: now + days * DAY_MS,
+        scope,
       };
       await journal.commit({
-        records: [auditDraft('user.token.created', { token: token.id, platform, days }, actor)],
+        records: [auditDraft('user.token.created', { token: token.id, platform, days, scope }, actor)],
         writes: [putToken(token)],
       });
       tokens.set(token.hash, token);
@@ -285,6 +290,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
           demo: true,
           createdAt: now,
           expiresAt: now + DEMO_TOKEN_DAYS * DAY_MS,
+          scope: 'platform',
         };
         await journal.commit({
           records: [auditDraft('user.demo.created', { users: made.map(({ name }) => name) }, 'system:demo')],

@@ -199,6 +199,12 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
         if (hash === flowHash) return flowCaller(flow ?? 'main');
         const token = accounts.token(hash);
         if (!token) throw new GatehouseError('auth.invalid', 'The token is not valid');
+        const expiry = { expiresAt: () => token.expiresAt, valid: () => accounts.token(hash) !== undefined };
+        // A Node-RED elsewhere: the rights of a flow, under the name its token was made for.
+        if (token.scope === 'flow') {
+          const caller = flowCaller(`${token.platform}.${flow ?? 'main'}`.slice(0, LONGEST_FLOW));
+          return { ...caller, ...expiry, bucket: `token:${token.id}` };
+        }
         return {
           role: 'platform',
           name: token.platform,
@@ -207,8 +213,7 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
           sender: 'platform',
           bucket: `token:${token.id}`,
           via: 'token',
-          expiresAt: () => token.expiresAt,
-          valid: () => accounts.token(hash) !== undefined,
+          ...expiry,
         };
       }
       const session = cookie === undefined ? undefined : sessions.find(cookie);
@@ -293,6 +298,7 @@ export async function openAuth(options: AuthOptions): Promise<Auth> {
   return auth;
 }
 
+const LONGEST_FLOW = 64;
 const FLOW_ID = /^[\w.-]{1,64}$/;
 
 const flowCaller = (flow: string): Caller => {

@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS platform_token (
   platform TEXT NOT NULL,
   demo INTEGER NOT NULL,
   created_at INTEGER NOT NULL,
-  expires_at INTEGER NOT NULL
+  expires_at INTEGER NOT NULL,
+  scope TEXT
 ) STRICT, WITHOUT ROWID;
 `;
 
@@ -52,7 +53,12 @@ export interface Token {
   readonly createdAt: number;
   /** ms UTC */
   readonly expiresAt: number;
+  readonly scope: TokenScope;
 }
+
+/** Whose rights a token has: a platform's, or those of a Node-RED that runs elsewhere with our nodes. */
+export const tokenScopes = ['platform', 'flow'] as const;
+export type TokenScope = (typeof tokenScopes)[number];
 
 export type LoginMethod = 'password' | 'pin';
 
@@ -98,12 +104,12 @@ export function readAccounts(db: ReadOnlyDatabase): Account[] {
 
 export function readTokens(db: ReadOnlyDatabase): Token[] {
   return db
-    .prepare<[], Omit<Token, 'demo'> & { demo: number }>(
-      `SELECT id, hash, platform, demo, created_at AS createdAt, expires_at AS expiresAt
+    .prepare<[], Omit<Token, 'demo' | 'scope'> & { demo: number; scope: string | null }>(
+      `SELECT id, hash, platform, demo, created_at AS createdAt, expires_at AS expiresAt, scope
        FROM platform_token ORDER BY created_at`,
     )
     .all()
-    .map((row) => ({ ...row, demo: row.demo === 1 }));
+    .map((row) => ({ ...row, demo: row.demo === 1, scope: row.scope === 'flow' ? 'flow' : 'platform' }));
 }
 
 export const readSessions = (db: ReadOnlyDatabase): StoredSession[] =>
@@ -144,9 +150,9 @@ export const dropSession = (hash: string): Write => ({
 });
 
 export const putToken = (token: Token): Write => ({
-  sql: `INSERT INTO platform_token VALUES (?, ?, ?, ?, ?, ?)
+  sql: `INSERT INTO platform_token VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, expires_at = excluded.expires_at`,
-  params: [token.id, token.hash, token.platform, token.demo ? 1 : 0, token.createdAt, token.expiresAt],
+  params: [token.id, token.hash, token.platform, token.demo ? 1 : 0, token.createdAt, token.expiresAt, token.scope],
 });
 
 export const dropToken = (id: string): Write => ({ sql: 'DELETE FROM platform_token WHERE id = ?', params: [id] });

@@ -52,6 +52,7 @@ const migrations: readonly Migration[] = [
     up(db) {
       addColumn(db, 'site', 'location');
       addColumn(db, 'site', 'calendar');
+      addColumn(db, 'platform_token', 'scope');
     },
   },
   {

@@ -6,7 +6,7 @@ import { GatehouseError } from '../../errors.ts';
 import type { Caller } from '../auth.ts';
 import { callerOf } from '../caller.ts';
 import type { App, RouteContext } from '../parts.ts';
-import type { Account, Token } from '../users.ts';
+import { type Account, type Token, tokenScopes } from '../users.ts';
 
 const closed = { additionalProperties: false } as const;
 const name = Type.String({ maxLength: 32 });
@@ -46,6 +46,9 @@ const tokenInput = Type.Object(
   {
     platform: Type.String({ pattern: '^[a-z][a-z0-9-]{1,31}$' }),
     days: Type.Optional(Type.Integer({ minimum: 1, maximum: 365 })),
+    scope: Type.Optional(
+      Type.Enum(tokenScopes, { description: 'flow: for a Node-RED elsewhere with our nodes; default platform' }),
+    ),
   },
   { ...closed, title: 'TokenInput' },
 );
@@ -54,6 +57,7 @@ const tokenFields = {
   platform: Type.String(),
   createdAt: Type.Integer(),
   expiresAt: Type.Integer(),
+  scope: Type.Enum(tokenScopes),
 };
 const tokenView = Type.Object(tokenFields, { title: 'Token' });
 const tokenMade = Type.Object(
@@ -75,7 +79,9 @@ const viewOf = (account: Account, lockedMs: number, clock: Clock) => ({
   ...(lockedMs > 0 ? { lockedUntil: clock.now() + lockedMs } : {}),
 });
 
-const tokenViewOf = ({ id, platform, createdAt, expiresAt }: Token) => ({ id, platform, createdAt, expiresAt });
+const tokenViewOf = ({ id, platform, createdAt, expiresAt, scope }: Token) => ({
+  ...{ id, platform, createdAt, expiresAt, scope },
+});
 
 /** @throws GatehouseError `auth.forbidden` when a shift leader reaches beyond the guards */
 function mustKeep(caller: Caller, ...touched: (Role | undefined)[]): void {
@@ -164,8 +170,8 @@ export function userRoutes(app: App, { parts: { auth, clock } }: RouteContext): 
       schema: { operationId: 'createToken', tags: ['users'], body: tokenInput, response: { 201: tokenMade } },
     },
     async (request, reply) => {
-      const { platform, days = DEFAULT_TOKEN_DAYS } = request.body;
-      const made = await accounts.createToken({ platform, days }, callerOf(request).actor);
+      const { platform, scope = 'platform', days = DEFAULT_TOKEN_DAYS } = request.body;
+      const made = await accounts.createToken({ platform, days, scope }, callerOf(request).actor);
       return reply.code(201).send({ ...tokenViewOf(made.token), token: made.secret });
     },
   );
