@@ -1,11 +1,13 @@
-/** Every promise of the journal and its cursors is tried by a test that names it. */
+/** Every promise of the journal, its cursors and of commands is tried by a test that names it. */
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** R: durability, B: buffer and lanes, U: uplink, T: clock. */
-const families: Readonly<Record<string, number>> = { R: 9, B: 6, U: 6, T: 8 };
+/** R: durability, C: commands, B: buffer and lanes, U: uplink, T: clock. */
+const families: Readonly<Record<string, number>> = { R: 9, C: 10, B: 6, U: 6, T: 8 };
+
+const ids = new RegExp(`\\b[${Object.keys(families).join('')}]\\d{1,2}\\b`, 'g');
 
 /** What follows `test(`, `test.each(…)(` or `describe(` as a title, and the list of promises of a fault trial. */
 const title =
@@ -16,7 +18,7 @@ test('every promise has a test with its name', () => {
   const titles = files.flatMap((file) =>
     [...readFileSync(`${root}/${file}`, 'utf8').matchAll(title)].map(([, , text, list]) => text ?? list ?? ''),
   );
-  const named = new Set(titles.flatMap((text) => [...text.matchAll(/\b[RBUT]\d\b/g)].map(([id]) => id)));
+  const named = new Set(titles.flatMap((text) => text.match(ids) ?? []));
   const wanted = Object.entries(families).flatMap(([family, count]) =>
     Array.from({ length: count }, (_, n) => `${family}${n + 1}`),
   );

@@ -77,6 +77,8 @@ export interface TestOptions {
   /** An existing one is opened again and left to its first owner. */
   readonly directory?: string;
   readonly parts?: Partial<Parts>;
+  /** What the site says beside its barrier. */
+  readonly outputs?: Partial<Outputs>;
 }
 
 /** Limits wide enough for a test that is not about them. */
@@ -116,6 +118,7 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     outputs: {
       ...createOutputs({ inventory, host, journal, alarms, forbidden: () => undefined }),
       ...outputOf(barrier),
+      ...options.outputs,
     },
   });
   const platformKeys = openPlatformKeys({ journal, clock });

@@ -395,6 +395,39 @@ describe('what is refused is refused now, and recorded', () => {
     await outcome(await dispatcher.send(open, guard, 'k8'));
   });
 
+  test('C9 a safety linkage and the emergency opening are never too often', async () => {
+    const hold = { ...open, command: 'lockOpen', input: { holdSeconds: 60 } };
+    board.state.answer = async () => {
+      board.state.arm = 'open';
+      return {};
+    };
+    const fire = { actor: 'linkage:L02', sender: 'linkage' } as const;
+    for (let n = 0; n < 8; n++) await outcome(await dispatcher.send(hold, fire, `fire-${n}`));
+    for (let n = 0; n < 8; n++) await outcome(await dispatcher.emergencyOpen(open, 'booth:east', `booth-${n}`));
+    expect(board.state.pulses).toHaveLength(16);
+    for (let n = 0; n < 6; n++) await outcome(await dispatcher.send(open, guard, `k${n}`));
+    await expect(dispatcher.send(open, guard, 'k7')).rejects.toMatchObject({ code: 'command.rate' });
+  });
+
+  test('R7 what makes safe is carried out while the disk takes nothing, once, and recorded when it does', async () => {
+    const hold = { ...open, command: 'lockOpen', input: { holdSeconds: 60 } };
+    const commit = vi.spyOn(journal, 'commit').mockRejectedValue(new GatehouseError('journal.write', 'read-only'));
+    await expect(dispatcher.send(open, guard, 'k1')).rejects.toMatchObject({ code: 'journal.write' });
+    const first = await dispatcher.send(hold, guard, 'k2');
+    expect((await dispatcher.send(hold, guard, 'k2')).id).toBe(first.id);
+    await clock.advance(0);
+    expect(board.state.pulses).toEqual(['lockOpen']);
+    expect(states()).toEqual([]);
+    commit.mockRestore();
+    await outcome(first);
+    await clock.advance(5000);
+    await journal.append();
+    expect(states().slice(0, 2)).toEqual(['accepted', 'executing']);
+    expect(dispatcher.get(first.id).state).not.toBe('executing');
+    expect((await dispatcher.send(hold, guard, 'k2')).id).toBe(first.id);
+    expect(board.state.pulses).toEqual(['lockOpen']);
+  });
+
   test('unknown device or command, wrong input, wrong sender, a vehicle on the loop', async () => {
     const refused = (input: CommandInput, who: Parameters<Dispatcher['send']>[1] = guard) =>
       dispatcher.send(input, who, crypto.randomUUID());

@@ -19,7 +19,9 @@ import { codeOf, digestOf, recordOf } from './facts.ts';
 import {
   checkIntent,
   checkSituation,
-  failSafe,
+  isFailSafe,
+  isUnlimited,
+  isUrgent,
   MAX_DEADLINE_MS,
   priorityOf,
   type Situation,
@@ -440,7 +442,7 @@ export class Dispatcher {
 
   /** A linkage that holds, an elevator for an e-bike, waits for its record as everybody does (C3). */
   #recorderOf({ kind, who }: Order, first: Unit): Recorder {
-    return failSafe(who.sender) && (who.sender !== 'linkage' || kind.failSafe)
+    return isFailSafe(kind, who.sender)
       ? createFailSafeRecorder({ ...this.#parts, stopped: this.#stopped.signal }, first)
       : createRecorder(this.#parts.journal, first);
   }
@@ -466,7 +468,7 @@ export class Dispatcher {
     const { kind, output, who } = order;
     const other = this.#running.get(output);
     if (other && rankOf(order) <= other.priority) throw busy(other, output);
-    if (kind.perMinute === undefined || failSafe(who.sender)) return;
+    if (kind.perMinute === undefined || isUnlimited(kind, who.sender)) return;
     const waitMs = this.#rate.take(output, id, kind.perMinute);
     if (waitMs === 0) return;
     throw new GatehouseError(
@@ -530,7 +532,7 @@ export class Dispatcher {
       ...(input.cause === undefined ? {} : { cause: input.cause }),
     });
     // Whoever makes safe does not wait for the disk to hear that it has to try again.
-    if (failSafe(who.sender)) told.catch((later: unknown) => log.error({ err: later }, 'a refusal was not recorded'));
+    if (isUrgent(who.sender)) told.catch((later: unknown) => log.error({ err: later }, 'a refusal was not recorded'));
     else await told;
   }
 

@@ -25,9 +25,15 @@ const PRIORITY: Readonly<Record<Sender, number>> = {
   platform: 2,
   auditor: 0,
 };
-/** They only make safe: never too often, and not held up by a disk that takes no record (C9, R7, AU5). */
-const FAIL_SAFE: readonly Sender[] = ['linkage', 'booth', 'system'];
-export const failSafe = (sender: Sender): boolean => FAIL_SAFE.includes(sender);
+/** Letting go what was held, and the emergency opening. */
+const makesSafe = (sender: Sender): boolean => sender === 'system' || sender === 'booth';
+/** Carried out even while the disk takes no record of it (R7, AU5). */
+export const isFailSafe = (kind: CommandKind, sender: Sender): boolean => kind.failSafe === true || makesSafe(sender);
+/** Never too often (C9). A person's is, whatever it is for: a stuck button is not to wear out a barrier. */
+export const isUnlimited = (kind: CommandKind, sender: Sender): boolean =>
+  kind.perMinute === undefined || makesSafe(sender) || (sender === 'linkage' && kind.failSafe === true);
+/** Does not wait for the disk to be told that it was refused: it has to try again. */
+export const isUrgent = (sender: Sender): boolean => sender === 'linkage' || makesSafe(sender);
 export const priorityOf = (sender: Sender): number => PRIORITY[sender];
 
 export interface Target {

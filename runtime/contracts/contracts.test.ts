@@ -115,3 +115,23 @@ test('a position is written and read as epoch:seq, and nothing else is one', () 
   for (const text of ['', '3', '3:', ':1', '-1:2', '1:2:3', '1:1e3', '99999:1'])
     expect(parsePosition(text), text).toBeUndefined();
 });
+
+/** The most a minute at one output (reliability.md C9). */
+const perMinute = {
+  ...{ 'vehicle-gate': 6, 'pedestrian-gate': 6 },
+  ...{ 'elevator-monitoring': 2, 'ebike-elevator-alarm': 2, 'ebike-charging': 2, 'ev-charging': 2 },
+};
+/** These only make safe, or say something: as often as it takes. */
+const unlimited = ['endHold', 'endLock', 'release', 'unlock', 'cutZone', 'speak'];
+
+test.each(Object.entries(perMinute))(
+  'C9 %s: what moves something has its rate, what makes safe has none',
+  (id, most) => {
+    const commands = Object.entries(scenarioOf(id)?.commands ?? {});
+    expect(commands.length).toBeGreaterThan(0);
+    for (const [name, kind] of commands) {
+      if (unlimited.includes(name)) expect(kind.perMinute, name).toBeUndefined();
+      else expect(kind.perMinute, name).toBe(most);
+    }
+  },
+);

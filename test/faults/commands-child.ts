@@ -49,7 +49,7 @@ const evidence = openEvidence(join(directory, 'evidence'));
 const host = createHost({ journal, alarms, evidence, driverOf, clock, log });
 const dispatcher = new Dispatcher({
   ...{ journal, clock, log },
-  outputs: createOutputs({ inventory, host, journal, alarms }),
+  outputs: createOutputs({ inventory, host, journal, alarms, forbidden: () => undefined }),
 });
 journal.onCommit((records) => {
   for (const record of records) if (record.kind === 'command') tell({ state: record.data as CommandView });
