@@ -27,10 +27,10 @@ import {
   isWaiting,
   raiseAgain,
   type Step,
-  suppress,
   unsuppress,
   type Weight,
 } from './lifecycle.ts';
+import { createSuppression, join, type Why } from './suppression.ts';
 import { cameNow, cameWhileHeld, dueOf, escalated, holdOff, type Kept, timingAfter } from './timing.ts';
 
 export const schema = `
@@ -135,8 +135,6 @@ interface AlarmParts {
   readonly log?: Log;
 }
 
-/** What is behind a line that works again has so long to answer before its silence is told. */
-const GRACE_MS = 30_000;
 /** Comings this short ago still make chatter of the next one, though the alarm was closed between. */
 const RECENT_MS = 60_000;
 const RECENT_ROWS = 500;
@@ -151,10 +149,7 @@ const parse = (text: string): Kept => {
   const { timing, ...view } = JSON.parse(text) as AlarmView & { timing?: Kept['timing'] };
   return { view, timing: timing ?? { came: [] } };
 };
-const join = (units: readonly Unit[]): Unit => ({
-  records: units.flatMap(({ records = [] }) => records),
-  writes: units.flatMap(({ writes = [] }) => writes),
-});
+const isFlow = (actor: string) => actor.startsWith('flow:');
 const keyOf = (device: string, kind: string) => `${device}\n${kind}`;
 const kindOf = ({ scenario, kind }: { scenario: string; kind: string }): AlarmKind | undefined =>
   scenarioOf(scenario)?.alarms[kind];
@@ -222,12 +217,6 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
     return { writes: [write(kept), time.save()] };
   };
 
-  interface Why {
-    readonly actor: string;
-    readonly cause?: string | undefined;
-    readonly data?: object | undefined;
-  }
-
   /** One step of one alarm and everything that follows from it. @param timing where it is not what follows from the step */
   function plan(before: Kept | undefined, step: Step, why: Why, timing?: Kept['timing']): Unit {
     const { view, change } = step;
@@ -250,71 +239,10 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
     return join([own, flood, cutOff(before?.view, view)]);
   }
 
-  /** The outermost thing above the device that has failed: one alarm for everything behind it. */
-  function suppressorOf(device: string): Kept | undefined {
-    let found: Kept | undefined;
-    const seen = new Set([device]);
-    for (let level = [device]; level.length > 0; ) {
-      level = level.flatMap((one) => site.above(one)).filter((one) => !seen.has(one) && seen.add(one));
-      found = level.map(failureOf).find((one) => one !== undefined) ?? found;
-    }
-    return found;
-  }
-
-  function failureOf(device: string): Kept | undefined {
-    for (const kept of open.values())
-      if (kept.view.device === device && holds(kept.view) && kindOf(kept.view)?.cutsOff) return kept;
-    return undefined;
-  }
-
-  const behind = (process: AlarmView['process'][]) =>
-    [...open.values()].filter(({ view }) => process.includes(view.process) && kindOf(view)?.behindParent);
-
-  /** A line or device has failed or works again: what is behind it is told no longer, or again after a while. */
-  function cutOff(before: AlarmView | undefined, after: AlarmView): Unit {
-    const [was, is] = [before !== undefined && holds(before), holds(after)];
-    if (was === is || !kindOf(after)?.cutsOff) return {};
-    return is ? suppressBehind() : releaseBehind();
-  }
-
-  function suppressBehind(): Unit {
-    const units: Unit[] = [];
-    for (const kept of behind(['ACTIVE_UNACK', 'ACTIVE_ACK', 'SUPPRESSED'])) {
-      const parent = suppressorOf(kept.view.device);
-      if (!parent || (kept.view.suppressedBy === parent.view.id && kept.timing.releaseAt === undefined)) continue;
-      units.push(suppressBy(kept, parent));
-    }
-    return join(units);
-  }
-
-  function suppressBy(kept: Kept, parent: Kept): Unit {
-    const step = suppress(kept.view, parent.view.id, clock.now());
-    const { releaseAt: _, ...timing } = timingAfter(kept, step.view, site.settings(), time.now());
-    return join([
-      plan(kept, step, { actor: ACTOR, cause: parent.view.cause }, timing),
-      heavierParent(parent, kept.view),
-    ]);
-  }
-
-  /** What is told for many is as urgent as the most urgent of them. */
-  function heavierParent(parent: Kept, { priority, severity }: AlarmView): Unit {
-    const now = open.get(parent.view.id) ?? parent;
-    const step = growWorse(now.view, { priority, severity }, clock.now());
-    return step ? plan(now, step, { actor: ACTOR, cause: now.view.cause }) : {};
-  }
-
-  function releaseBehind(): Unit {
-    const units: Unit[] = [];
-    for (const kept of behind(['SUPPRESSED'])) {
-      const parent = suppressorOf(kept.view.device);
-      if (parent && parent.view.id !== kept.view.suppressedBy) units.push(suppressBy(kept, parent));
-      else if (!parent && kept.timing.releaseAt === undefined)
-        units.push(quiet({ ...kept, timing: { ...kept.timing, releaseAt: time.now() + GRACE_MS } }));
-    }
-    return join(units);
-  }
-
+  const { above, settings } = site;
   const standing = (device: string, kind: string) => open.get(byKey.get(keyOf(device, kind)) ?? '');
+  const parts = { open, standing, clock, time, above, settings, plan, quiet };
+  const { suppressorOf, suppressBy, makeHeavier, reconsider, asToldHere, cutOff } = createSuppression(parts);
 
   function planRaise(input: RaiseInput): Unit {
     const wall = clock.now();
@@ -327,16 +255,16 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
       return input.weight ? join([unit, planWorse(held, input)]) : unit;
     }
     const step = raiseAgain(known.view, wall, input.cause);
-    if (!step) return planWorse(known, input);
-    const came = cameNow({ view: step.view, timing: known.timing }, now, wall);
-    const back = backAside(came, input.device);
+    if (!step) return join([takeOver(known, input.actor), planWorse(open.get(known.view.id) ?? known, input)]);
+    const came = cameNow({ view: { ...step.view, raisedBy: input.actor }, timing: known.timing }, now, wall);
+    const back = asToldHere(came.view);
     return plan({ ...known, timing: came.timing }, { ...step, view: back }, input);
   }
 
-  /** What comes while the thing in front of it is down is not told by itself. */
-  function backAside({ view }: Kept, device: string): AlarmView {
-    const parent = view.process === 'ACTIVE_UNACK' && kindOf(view)?.behindParent ? suppressorOf(device) : undefined;
-    return parent ? { ...view, process: 'SUPPRESSED', suppressedBy: parent.view.id } : view;
+  /** What a flow has raised and the gateway finds as well is the gateway's: the flow cannot end it any more. */
+  function takeOver(known: Kept, actor: string): Unit {
+    const isFlows = known.view.raisedBy !== undefined && isFlow(known.view.raisedBy);
+    return isFlows && !isFlow(actor) ? quiet({ ...known, view: { ...known.view, raisedBy: actor } }) : {};
   }
 
   function planWorse(known: Kept, { weight, ...why }: RaiseInput): Unit {
@@ -366,19 +294,25 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
     const plain = viewOf(input, wall);
     const cause = input.cause === undefined ? {} : { cause: input.cause };
     const before = recent.get(keyOf(input.device, input.kind)) ?? [];
-    const came = cameNow({ view: { ...plain, ...input.weight, ...cause }, timing: { came: before } }, now, wall);
-    const view = backAside(came, input.device);
-    const parent = view.suppressedBy === undefined ? undefined : open.get(view.suppressedBy);
+    const given = { raisedBy: input.actor, ...input.weight, ...cause };
+    const came = cameNow({ view: { ...plain, ...given }, timing: { came: before } }, now, wall);
+    const view = asToldHere(came.view);
     const timing = timingAfter({ view, timing: came.timing }, view, site.settings(), now);
     return join([
       plan(undefined, { view, change: 'raised' }, input, timing),
-      parent ? heavierParent(parent, view) : {},
+      view.suppressedBy === undefined ? {} : makeHeavier(view.suppressedBy, view),
     ]);
   }
 
   function planClear(device: string, kind: string, cause: string | undefined, actor: string): Unit {
     const known = standing(device, kind);
     if (!known || !holds(known.view) || known.timing.gone) return {};
+    const { raisedBy = actor } = known.view;
+    if (isFlow(actor) && !isFlow(raisedBy))
+      throw new GatehouseError(
+        'auth.forbidden',
+        `${device} ${kind} was raised by ${raisedBy}, not by a flow, and ends with its cause`,
+      );
     const held = holdOff(known, time.now(), clock.now());
     if (held) return quiet(held);
     const step = goAway(known.view, clock.now());
@@ -422,7 +356,7 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
 
   function planBack(kept: Kept): Unit {
     const step = bringBack({ ...kept.view, changedAt: clock.now() });
-    const view = holds(step.view) ? backAside({ ...kept, view: step.view }, step.view.device) : step.view;
+    const view = holds(step.view) ? asToldHere(step.view) : step.view;
     return plan(kept, { ...step, view }, { actor: ACTOR });
   }
 
@@ -513,7 +447,7 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
     const { waitingSince, gone } = kept.timing;
     const answered = action === 'ack' && waitingSince !== undefined ? { answerMs: time.now() - waitingSince } : {};
     let view: AlarmView = { ...step.view, ...answered };
-    if (isWaiting(view) && holds(view)) view = backAside({ ...kept, view }, view.device);
+    if (isWaiting(view) && holds(view)) view = asToldHere(view);
     if (gone && !holds(view)) delete view.chatter;
     await commit(plan(kept, { ...step, view }, { actor: who.actor, cause: kept.view.cause, data: body }));
     if (kept.view.escalation && isWaiting(kept.view) && !isWaiting(view)) listener?.answered(view);
@@ -554,7 +488,7 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
       listener = one;
     },
     async reconsider() {
-      const unit = join([suppressBehind(), releaseBehind()]);
+      const unit = reconsider();
       if ((unit.writes ?? []).length > 0) await commit(unit);
     },
     planRaise,

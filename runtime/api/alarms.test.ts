@@ -93,3 +93,22 @@ describe('statistics', () => {
     expect(turned.status).toBe(400);
   });
 });
+
+test('a flow ends what a flow has raised, and nothing the gateway has found itself', async () => {
+  const body = { device: 'gate-east-in', kind: 'barrierFault' };
+  const clear = () => gateway.call('POST', '/api/v1/alarms/clear', { as: 'flow', body });
+  const found = { ...body, scenario: 'vehicle-gate', zone: 'east-in', actor: 'system:rules' };
+  await gateway.parts.alarms.raise(found);
+  const refused = await clear();
+  expect([refused.status, refused.json<{ detail: string }>().detail]).toEqual([
+    403,
+    expect.stringContaining('raised by system:rules'),
+  ]);
+  await gateway.parts.alarms.clear('gate-east-in', 'barrierFault', undefined, 'system:rules');
+  await raise('barrierFault');
+  await gateway.parts.alarms.raise(found);
+  expect((await clear()).status, 'found by the gateway meanwhile').toBe(403);
+  await gateway.parts.alarms.clear('gate-east-in', 'barrierFault', undefined, 'system:rules');
+  await raise('barrierFault');
+  expect((await clear()).status).toBe(200);
+});

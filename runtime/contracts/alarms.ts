@@ -74,6 +74,9 @@ export const alarmView = Type.Object(
     process: alarmChange.properties.process,
     handling: alarmChange.properties.handling,
     raisedAt: Type.Integer(),
+    raisedBy: Type.Optional(
+      Type.String({ description: 'actor that found it last; a flow ends only what a flow has raised' }),
+    ),
     changedAt: Type.Integer(),
     count: Type.Integer({ description: 'times raised while it was open' }),
     latching: Type.Boolean(),
