@@ -11,6 +11,7 @@ import { IncidentArea } from './live/incident.tsx';
 import { LiveScreen } from './live/live.tsx';
 import { MissingReasons } from './live/missing-reasons.tsx';
 import { ShelveDialog } from './live/shelving.tsx';
+import { StatisticsDialog } from './live/statistics.tsx';
 import { LoginScreen } from './login/login.tsx';
 import { UnlockDialog } from './login/unlock.tsx';
 import { CommandDialog } from './ordering/asking.tsx';
@@ -82,6 +83,7 @@ function Shell() {
       <GateStrip />
       <SystemDialog />
       <ShelveDialog />
+      <StatisticsDialog />
       <MissingReasons />
       <CommandDialog />
       <LookDialog />

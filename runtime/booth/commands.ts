@@ -5,8 +5,8 @@ import { call, Refusal } from './api.ts';
 import { play } from './sound.ts';
 import { newKey } from './state/keys.ts';
 import { type Held, leaseOf } from './state/leases.ts';
-import { answered, type Order, tapped } from './state/orders.ts';
-import { alarms, canAct, devices, orders } from './store.ts';
+import { answered, caughtUp, type Order, tapped } from './state/orders.ts';
+import { alarms, canAct, commandTrail, devices, orders } from './store.ts';
 
 export interface CommandOptions {
   readonly input?: Readonly<Record<string, unknown>>;
@@ -44,7 +44,7 @@ export async function sendCommand(device: string, name: string, options: Command
       key: order.key,
       ...(approval === undefined ? {} : { approval }),
     });
-    update(order.key, (now) => answered(now, view));
+    update(order.key, (now) => caughtUp(answered(now, view), commandTrail.peek()));
     play('done');
   } catch (error) {
     update(order.key, (now) => (now.id === undefined ? { ...now, ...outcomeOf(error) } : now));

@@ -21,6 +21,7 @@ import { type Figures, foldFigures, isYesterday, merged, noFigures } from './sta
 import { type Flood, floodFrom, foldFlood, noFlood } from './state/flood.ts';
 import { foldLanes, type LaneBook, laneViews } from './state/lanes.ts';
 import { foldLeases, type HeldBook, heldFrom } from './state/leases.ts';
+import { foldLinkages, type LinkageBook } from './state/linkages.ts';
 import { foldOrders, type Order } from './state/orders.ts';
 import { foldPictures, type PictureBook } from './state/pictures.ts';
 import { dateIn, midnightIn } from './words/time.ts';
@@ -36,10 +37,14 @@ export const figures = signal<Figures>(noFigures(''));
 export const activity = signal<readonly JournalRecord[]>([]);
 /** Alarm records heard since log-in, oldest first: the live end of an incident's timeline. */
 export const alarmTrail = signal<readonly JournalRecord[]>([]);
+/** The last command records heard: some come before the answer to the request that made them. */
+export const commandTrail = signal<readonly JournalRecord[]>([]);
 /** Who works here, for names instead of log-in names. */
 export const people = signal<readonly Person[]>([]);
 /** Elevators, gates and doors that are held now. */
 export const leases = signal<HeldBook>(new Map());
+/** Safety linkages at work now. */
+export const linkages = signal<LinkageBook>(new Map());
 /** The newest picture of each camera. */
 export const pictures = signal<PictureBook>(new Map());
 /** Alarms come in floods: the list is grouped and P3 is silent. */
@@ -94,6 +99,7 @@ export function personName(name: string): string {
 }
 
 const TRAIL_KEPT = 500;
+const COMMANDS_KEPT = 100;
 const dayOf = (ms: number): string => dateIn(siteZone.value, ms);
 const zoneOf = (device: string): string | undefined => devices.peek().get(device)?.zone;
 
@@ -113,13 +119,14 @@ export async function loadSnapshot(): Promise<void> {
     get<Listed<DeviceView>>('/devices'),
   ]);
   const start = parsePosition(listed.position) ?? noAlarms.position;
-  const [open, events, commands, held, doors, tide] = await Promise.all([
+  const [open, events, commands, held, doors, tide, gateway] = await Promise.all([
     get<Listed<AlarmView>>('/alarms?state=open'),
     get<RecordsPage>('/records?scenario=vehicle-gate&kind=event&order=desc&limit=200'),
     get<RecordsPage>('/records?scenario=vehicle-gate&kind=command&order=desc&limit=200'),
     get<{ readonly items: readonly CommandView[] }>('/commands?held=true'),
     get<RecordsPage>('/records?scenario=pedestrian-gate&kind=command&order=desc&limit=100'),
     get<FloodView>('/alarms/flood'),
+    get<RecordsPage>('/records?scenario=gateway&kind=event&order=desc&limit=500'),
   ]);
   const past = [...events.items, ...commands.items, ...doors.items]
     .filter((record) => !isAfter(record, start))
@@ -132,6 +139,7 @@ export async function loadSnapshot(): Promise<void> {
     lanes.value = foldLanes(new Map(), past, zoneOf);
     activity.value = foldActivity([], past);
     pictures.value = foldPictures(new Map(), past);
+    linkages.value = foldLinkages(new Map(), [...gateway.items].reverse());
     leases.value = heldFrom(held.items, (id) => devices.peek().get(id)?.scenario ?? '');
     flood.value = floodFrom(tide);
     figures.value = noFigures(dayOf(gatewayNow()));
@@ -186,7 +194,10 @@ export function applyRecords(records: readonly JournalRecord[]): readonly AlarmV
     activity.value = foldActivity(activity.peek(), news);
     pictures.value = foldPictures(pictures.peek(), news);
     leases.value = foldLeases(leases.peek(), news);
+    linkages.value = foldLinkages(linkages.peek(), news);
     flood.value = foldFlood(flood.peek(), news);
+    const ordered = news.filter((record) => record.kind === 'command');
+    if (ordered.length > 0) commandTrail.value = [...commandTrail.peek(), ...ordered].slice(-COMMANDS_KEPT);
     const trail = news.filter((record) => record.kind === 'alarm');
     if (trail.length > 0) alarmTrail.value = [...alarmTrail.peek(), ...trail].slice(-TRAIL_KEPT);
   });

@@ -7,20 +7,21 @@ import { groupsOf } from '../state/device-groups.ts';
 import { devices } from '../store.ts';
 import { t } from '../words/words.ts';
 import { DeviceCard } from './device-card.tsx';
+import { tab } from './tabs.ts';
 
-const chosen = signal<Category | undefined>(undefined);
 const page = signal(0);
 const PER_PAGE = 12;
 
 /** Every device with what it says now and what it can be told. */
 export function DevicesScreen() {
   const groups = groupsOf(devices.value);
-  const category = chosen.value !== undefined && groups.has(chosen.value) ? chosen.value : [...groups.keys()][0];
+  const wanted = tab.value;
+  const category = wanted !== undefined && wanted !== 'linkages' && groups.has(wanted) ? wanted : [...groups.keys()][0];
   const members = (category && groups.get(category)) ?? [];
   const pages = Math.max(1, Math.ceil(members.length / PER_PAGE));
   const shown = Math.min(page.value, pages - 1);
   const show = (next: Category) => {
-    chosen.value = next;
+    tab.value = next;
     page.value = 0;
   };
   return (

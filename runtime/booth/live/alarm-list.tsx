@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks';
 import { Time } from '../parts/age.tsx';
+import { Icon } from '../parts/icons.tsx';
 import { priorityWord } from '../parts/priority.tsx';
 import { Tap } from '../parts/tap.tsx';
 import { type AlarmFilter, alarmRows, asideCounts, asides, isUndisposed } from '../state/alarms.ts';
@@ -10,6 +11,7 @@ import { t } from '../words/words.ts';
 import { ActivityList } from './activity.tsx';
 import { AlarmRow, GroupRow } from './alarm-row.tsx';
 import { alarmFilter } from './filter.ts';
+import { maySeeStatistics, openStatistics } from './statistics.tsx';
 
 const filters = ['all', 'security', 'device', 'mine'] as const satisfies readonly AlarmFilter[];
 
@@ -71,6 +73,11 @@ function Counts() {
       {asides.map((aside) => (
         <Filter key={aside} name={aside} count={set[aside]} />
       ))}
+      {maySeeStatistics.value && (
+        <Tap class="filter tap-icon" label={t('stats.title')} onTap={openStatistics}>
+          <Icon name="chart" />
+        </Tap>
+      )}
     </fieldset>
   );
 }

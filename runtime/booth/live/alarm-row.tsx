@@ -1,5 +1,6 @@
 import type { AlarmView } from '../../contracts/api.ts';
 import { guarded } from '../access.ts';
+import { clock } from '../clock.ts';
 import { actOnAlarm } from '../commands.ts';
 import { openIncident } from '../incident-area.ts';
 import { Age, Left, Time } from '../parts/age.tsx';
@@ -118,14 +119,24 @@ function Aside({ alarm }: { alarm: AlarmView }) {
 
 const nameOf = (alarm: AlarmView): string => (alarm.device === '' ? zoneName(alarm.zone) : deviceName(alarm.device));
 
-/** Who has been called because nobody answered. */
+/** Who has been called because nobody answered, and who is called next. */
 export function Escalation({ alarm }: { alarm: AlarmView }) {
-  const { escalation } = alarm;
-  if (!escalation) return null;
+  const { escalation, nextEscalation: next } = alarm;
+  const coming = isUnacked(alarm) && !isAside(alarm) && next !== undefined && next.at > clock.value ? next : undefined;
+  if (!escalation && !coming) return null;
   return (
     <p class="alarm-more escalation">
       <Icon name="phone" />
-      {t('alarm.escalation.called', { who: recipients(escalation.to) })} <Time at={escalation.at} />
+      {escalation && (
+        <span>
+          {t('alarm.escalation.called', { who: recipients(escalation.to) })} <Time at={escalation.at} />
+        </span>
+      )}
+      {coming && (
+        <span>
+          <Left until={coming.at} /> {t('alarm.escalation.next', { who: recipients(coming.to) })}
+        </span>
+      )}
     </p>
   );
 }

@@ -11,11 +11,13 @@ import { Tap } from '../parts/tap.tsx';
 import { route } from '../route.ts';
 import { alarms, camerasOf, canAct, pictures } from '../store.ts';
 import { t } from '../words/words.ts';
+import { LinkageBanner } from './linkage-banner.tsx';
 
 /** At the lower edge of every screen: a P2 as a card, and the red tag of what was closed without an answer. */
 export function Notices() {
   return (
     <div class="notices">
+      <LinkageBanner />
       <P2Card />
       <EdgeTag />
     </div>

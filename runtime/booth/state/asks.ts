@@ -45,12 +45,8 @@ const captainOnly = (scenario: string, name: string, kind: CommandKind): boolean
 export function forbiddenBy(devices: DeviceBook, alarms: AlarmBook, device: string, name: string) {
   const view = devices.get(device);
   const kind = view && scenarioOf(view.scenario)?.commands[name];
-  const lock = kind?.interlocks?.find(({ point, mustBe }) => {
-    const now = view?.points[point];
-    return now?.quality === 'good' && now.value !== mustBe;
-  });
-  if (lock) return lock.words;
-  return kind?.forbiddenWhile?.find(({ alarm, scenario }) =>
+  // Who is in danger comes before what is in the way.
+  const danger = kind?.forbiddenWhile?.find(({ alarm, scenario }) =>
     [...alarms.open.values()].some(
       (open) =>
         open.kind === alarm &&
@@ -59,5 +55,10 @@ export function forbiddenBy(devices: DeviceBook, alarms: AlarmBook, device: stri
         open.process !== 'NORMAL' &&
         (open.returnedAt === undefined || open.latching),
     ),
-  )?.words;
+  );
+  if (danger) return danger.words;
+  return kind?.interlocks?.find(({ point, mustBe }) => {
+    const now = view?.points[point];
+    return now?.quality === 'good' && now.value !== mustBe;
+  })?.words;
 }

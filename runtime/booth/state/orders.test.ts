@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { commandRecord, record } from './fixture.ts';
-import { answered, asksReason, foldOrders, type Order, phaseOf, tapped } from './orders.ts';
+import { answered, asksReason, caughtUp, foldOrders, type Order, phaseOf, tapped } from './orders.ts';
 
 let keys = 0;
 const newKey = () => {
@@ -87,4 +87,17 @@ test('a reason named before the command is sent goes with it and is not asked fo
   });
   expect(order.reason).toBe('visitor');
   expect(asksReason(answered(order, { id: 'c1', state: 'accepted' }), 1000)).toBe(false);
+});
+
+test('a device quicker than the answer to the request: the end heard before is not lost', () => {
+  const heard = [
+    commandRecord('c1', 'open', 'accepted'),
+    commandRecord('c1', 'open', 'executing'),
+    commandRecord('c1', 'open', 'succeeded', { proven: true }),
+    commandRecord('c9', 'open', 'failed'),
+  ];
+  const before = foldOrders(new Map([['gate-east-in', tap(0)]]), heard).get('gate-east-in') ?? tap(0);
+  expect(before.state).toBeUndefined();
+  const after = caughtUp(answered(before, { id: 'c1', state: 'accepted' }), heard);
+  expect(phaseOf(after, 10_000)).toBe('confirmed');
 });

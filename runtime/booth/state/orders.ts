@@ -102,6 +102,10 @@ export function foldOrders(
   return next ?? orders;
 }
 
+/** A quick device is done before the answer to the request is here: what its records said meanwhile still counts. */
+export const caughtUp = (order: Order, records: readonly JournalRecord[]): Order =>
+  records.filter(({ device }) => device === order.device).reduce(recorded, order);
+
 function recorded(order: Order, record: JournalRecord): Order {
   if (record.kind === 'telemetry') {
     const moved = record.name === provingPoint(order, record.scenario) && record.data !== order.before;

@@ -1,0 +1,79 @@
+/** Safety linkages at work, folded from what they record of themselves (reliability.md F1-F7). */
+import { finalStates, type JournalRecord } from '../../contracts/record.ts';
+
+/** One thing a linkage does: a command it sends, or a device it watches. */
+export interface LinkageOutput {
+  readonly device: string;
+  readonly command?: string;
+  readonly point?: string;
+  /** State of the command, as the journal tells it; absent: not begun. */
+  readonly state?: string;
+  readonly detail?: string;
+}
+export interface RunningLinkage {
+  readonly linkage: string;
+  /** Zone, device or part of the compound where it acts. */
+  readonly place: string;
+  readonly since: number;
+  readonly sources: readonly { readonly device: string; readonly alarm: string }[];
+  readonly outputs: readonly LinkageOutput[];
+}
+export type LinkageBook = ReadonlyMap<string, RunningLinkage>;
+
+interface Said {
+  readonly linkage?: string;
+  readonly place?: string;
+  readonly sources?: RunningLinkage['sources'];
+  readonly outputs?: readonly { readonly device: string; readonly command: string }[];
+  readonly device?: string;
+  readonly command?: string;
+  readonly point?: string;
+  readonly state?: string;
+  readonly detail?: string;
+}
+
+/** @returns The same book when no record is of a linkage. */
+export function foldLinkages(book: LinkageBook, records: readonly JournalRecord[]): LinkageBook {
+  let next: Map<string, RunningLinkage> | undefined;
+  for (const record of records) {
+    if (record.kind !== 'event' || !record.name.startsWith('linkage.')) continue;
+    const said = record.data as Said;
+    if (said.linkage === undefined) continue;
+    const key = `${said.linkage} ${said.place ?? ''}`;
+    next ??= new Map(book);
+    const known = next.get(key);
+    if (record.name === 'linkage.ended') next.delete(key);
+    else if (record.name === 'linkage.started') next.set(key, started(said, record.received));
+    else if (record.name === 'linkage.output' && known) next.set(key, { ...known, outputs: done(known.outputs, said) });
+  }
+  return next ?? book;
+}
+
+const started = ({ linkage = '', place = '', sources = [], outputs = [] }: Said, since: number): RunningLinkage => ({
+  linkage,
+  place,
+  since,
+  sources,
+  outputs: outputs.map(({ device, command }) => ({ device, command })),
+});
+
+function done(outputs: readonly LinkageOutput[], said: Said): LinkageOutput[] {
+  const output: LinkageOutput = {
+    device: said.device ?? '',
+    ...(said.command === undefined ? {} : { command: said.command }),
+    ...(said.point === undefined ? {} : { point: said.point }),
+    ...(said.state === undefined ? {} : { state: said.state }),
+    ...(said.detail === undefined ? {} : { detail: said.detail }),
+  };
+  const same = (other: LinkageOutput) =>
+    other.device === output.device && other.command === output.command && other.point === output.point;
+  return outputs.some(same) ? outputs.map((other) => (same(other) ? output : other)) : [...outputs, output];
+}
+
+export type OutputPhase = 'done' | 'failed' | 'unconfirmed';
+
+/** Done only what was read back or answered; everything else has still to be looked at. */
+export function phaseOfOutput({ state }: LinkageOutput): OutputPhase {
+  if (state === 'succeeded') return 'done';
+  return state === undefined || !finalStates.some((final) => final === state) ? 'unconfirmed' : 'failed';
+}
