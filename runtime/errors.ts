@@ -69,6 +69,7 @@ export const catalogue = {
   'inventory.in_use': { status: 409, title: 'Other entries depend on this one' },
   'inventory.invalid': { status: 422, title: 'The entry is not valid' },
   'inventory.not_found': { status: 404, title: 'No such entry' },
+  'linkage.not_found': { status: 404, title: 'No such linkage' },
   'journal.closed': { status: 503, title: 'The journal is closed' },
   'journal.full': { status: 507, title: 'The journal is full' },
   'journal.newer': { status: 503, title: 'The journal was written by a newer version' },

@@ -47,6 +47,7 @@ import { createOnce, schema as onceSchema } from './journal/once.ts';
 import { markRemoved } from './journal/postings.ts';
 import { Linkages, schema as linkageSchema } from './linkages/linkages.ts';
 import { shapeOf } from './linkages/site.ts';
+import { createLinkageViews } from './linkages/view.ts';
 import { createLog, type Log } from './log.ts';
 import { createOutputs } from './outputs.ts';
 import { createReplays } from './replay/replays.ts';
@@ -492,10 +493,14 @@ export async function startGateway(config: Config, say: (text: string) => void):
       calendar: createCalendar({ site: inventory, once, clock }),
     };
     const sendAgain = startSummons({ alarms, inventory, dispatcher, log, ...duty });
+    const settingsOf = (device: string) => inventory.device(device)?.settings ?? {};
     linkages = new Linkages({
-      ...{ journal, alarms, dispatcher, outputs, clock, log },
+      ...{ journal, alarms, dispatcher, outputs, clock, log, settingsOf },
       site: () => shapeOf(inventory),
-      settingsOf: (device) => inventory.device(device)?.settings ?? {},
+    });
+    const linkageViews = createLinkageViews({
+      ...{ linkages, journal, outputs, clock, settingsOf },
+      linkOf: (device) => host.view(device).state,
     });
     onStop(() => linkages?.stop());
     const access = createAccess({ inventory, journal, clock });
@@ -546,6 +551,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
     };
     const api = await createServer({
       ...parts,
+      linkages: linkageViews,
       flows: () => flows,
       flowHistory: () => history,
       uplinks: () => uplinks?.statuses() ?? [],

@@ -21,6 +21,9 @@ import { createNotices, schema as noticeSchema } from '../duty/notices.ts';
 import { createWorkOrders, schema as workOrderSchema } from '../duty/work-orders.ts';
 import { Journal } from '../journal/journal.ts';
 import { createOnce, schema as onceSchema } from '../journal/once.ts';
+import { Linkages, schema as linkageSchema } from '../linkages/linkages.ts';
+import { shapeOf } from '../linkages/site.ts';
+import { createLinkageViews } from '../linkages/view.ts';
 import { silentLog } from '../log.ts';
 import { createOutputs } from '../outputs.ts';
 import { schema as replaySchema } from '../uplink/replay-store.ts';
@@ -94,6 +97,7 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     log,
     schema: [
       ...[alarmSchema, commandSchema, signedSchema, inventorySchema, repeatSchema, authSchema, replaySchema],
+      linkageSchema,
       ...[onceSchema, noticeSchema, workOrderSchema],
     ],
   });
@@ -111,16 +115,12 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
     log,
   });
   const barrier = { orders: [] as string[], answers: true };
-  const dispatcher = new Dispatcher({
-    journal,
-    clock,
-    log,
-    outputs: {
-      ...createOutputs({ inventory, host, journal, alarms, forbidden: () => undefined }),
-      ...outputOf(barrier),
-      ...options.outputs,
-    },
-  });
+  const outputs = {
+    ...createOutputs({ inventory, host, journal, alarms, forbidden: () => undefined }),
+    ...outputOf(barrier),
+    ...options.outputs,
+  };
+  const dispatcher = new Dispatcher({ journal, clock, log, outputs });
   const platformKeys = openPlatformKeys({ journal, clock });
   const signed = createSignedCommands({
     ...{ journal, dispatcher, keys: platformKeys, clock, log, clockQuality: () => 'synced' },
@@ -130,12 +130,23 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
   if (mode === 'demo' && address === '127.0.0.1') await auth.accounts.createDemo(SECRETS);
   if (inventory.isEmpty()) await furnish(inventory);
   for (const device of inventory.devices()) if (device.driver.kind === 'message') host.attach(device);
+  const settingsOf = (device: string) => inventory.device(device)?.settings ?? {};
+  const linkages = new Linkages({
+    ...{ journal, alarms, dispatcher, outputs, clock, log, settingsOf },
+    site: () => shapeOf(inventory),
+  });
+  linkages.start();
+  const linkageViews = createLinkageViews({
+    ...{ linkages, journal, outputs, clock, settingsOf },
+    linkOf: (device) => host.view(device).state,
+  });
   const played: { action: DemoAction; plate?: string }[] = [];
   const parts: Parts = {
     config: { dataDir: directory, http: { host: address, port: 0 }, devices: { host: address, port: 0 } },
     ...{ clock, log, journal, auth, inventory, alarms, host, evidence, dispatcher, platformKeys, signed },
     notices: createNotices({ journal, clock, once }),
     workOrders,
+    linkages: linkageViews,
     calendar: createCalendar({ site: inventory, once, clock }),
     version: '0.0.0-test',
     access: createAccess({ inventory, journal, clock }),
@@ -194,6 +205,7 @@ export async function openTestGateway(options: TestOptions = {}): Promise<TestGa
       signed.stop();
       await dispatcher.stop();
       await host.close();
+      linkages.stop();
       alarms.stop();
       workOrders.stop();
       await auth[Symbol.asyncDispose]();

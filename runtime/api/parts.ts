@@ -21,6 +21,7 @@ import type {
   Uplink,
   UplinkView,
 } from '../contracts/api.ts';
+import type { LinkageTest, LinkageView } from '../contracts/linkage-view.ts';
 import type { Position } from '../contracts/record.ts';
 import type { Evidence } from '../devices/evidence.ts';
 import type { DeviceHost } from '../devices/host.ts';
@@ -87,6 +88,13 @@ export type AlarmsPort = Pick<
   Alarms,
   'open' | 'all' | 'get' | 'act' | 'raise' | 'clear' | 'takeOut' | 'floods' | 'booths'
 >;
+export interface LinkagesPort {
+  list(): LinkageView[];
+  /** @throws GatehouseError `linkage.not_found` */
+  get(id: string): LinkageView;
+  /** From trigger to outputs, without touching any; resolves once its signed record is durable. @throws as `get`, `journal.*` */
+  test(id: string, by: string): Promise<LinkageTest>;
+}
 export type HostPort = Pick<DeviceHost, 'view' | 'pushed' | 'refusal'>;
 
 export interface AccessPort {
@@ -198,6 +206,7 @@ export interface Parts {
   readonly platformKeys: Pick<PlatformKeys, 'list' | 'put' | 'remove'>;
   readonly signed: Pick<SignedCommands, 'challenge' | 'submit'>;
   readonly alarms: AlarmsPort;
+  readonly linkages: LinkagesPort;
   readonly host: HostPort;
   readonly evidence: Pick<Evidence, 'pathOf'>;
   readonly notices: Notices;

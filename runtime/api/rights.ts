@@ -42,6 +42,8 @@ export const rights = {
   /** Out of service for a repair, and back. */
   'alarm.service': ['installer', 'admin'],
   'alarm.raise': ['flow'],
+  /** Touches no output; its record is signed. */
+  'linkage.test': ['shift-leader', 'installer', 'admin'],
   'event.write': ['flow'],
   'notice.read': [...people, 'flow'],
   'notice.write': ['shift-leader', 'installer', 'admin', 'flow'],

@@ -27,6 +27,7 @@ import { eventRoutes } from './routes/events.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
 import { flowRoutes } from './routes/flows.ts';
 import { inventoryRoutes } from './routes/inventory.ts';
+import { linkageRoutes } from './routes/linkages.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { platformKeyRoutes } from './routes/platform-keys.ts';
@@ -167,6 +168,7 @@ async function createApp(parts: Parts, limits: Limits) {
       commandRoutes(api, context);
       emergencyRoutes(api, context);
       alarmRoutes(api, context);
+      linkageRoutes(api, context);
       noticeRoutes(api, context);
       workOrderRoutes(api, context);
       calendarRoutes(api, context);

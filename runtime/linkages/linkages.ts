@@ -43,8 +43,14 @@ const CURSOR = 'linkages';
 
 export interface LinkageLog {
   readonly ran?: { readonly at: number; readonly place: string };
-  readonly tested?: { readonly at: number; readonly by: string; readonly passed: boolean };
+  readonly tested?: { readonly at: number; readonly by: string; readonly passed: boolean; readonly record: string };
 }
+
+/** The write that belongs to the record of a test. */
+export const loggingTest = (linkage: string, tested: NonNullable<LinkageLog['tested']>): Write => ({
+  sql: LOG_TESTED,
+  params: [linkage, JSON.stringify(tested)],
+});
 
 export interface LinkageParts {
   readonly journal: Journal;
@@ -161,11 +167,6 @@ export class Linkages {
       ...(row?.ran ? { ran: JSON.parse(row.ran) as NonNullable<LinkageLog['ran']> } : {}),
       ...(row?.tested ? { tested: JSON.parse(row.tested) as NonNullable<LinkageLog['tested']> } : {}),
     };
-  }
-
-  /** The write that belongs to the record of a test. */
-  loggingTest(linkage: string, tested: NonNullable<LinkageLog['tested']>): Write {
-    return { sql: LOG_TESTED, params: [linkage, JSON.stringify(tested)] };
   }
 
   stop(): void {
