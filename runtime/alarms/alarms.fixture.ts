@@ -47,11 +47,12 @@ const above: Readonly<Record<string, readonly string[]>> = {
   'gate-3': ['gate-1'],
 };
 
-export async function openAlarms(): Promise<AlarmRig> {
+/** @param more tables of other parts that are tried with it */
+export async function openAlarms(more: { readonly schema?: readonly string[] } = {}): Promise<AlarmRig> {
   const directory = mkdtempSync(join(tmpdir(), 'gh-alarms-'));
   const clock = manualClock();
   const open = async () => {
-    rig.journal = await Journal.open({ directory, clock, log: silentLog, schema: [schema] });
+    rig.journal = await Journal.open({ directory, clock, log: silentLog, schema: [schema, ...(more.schema ?? [])] });
     rig.alarms = createAlarms({
       journal: rig.journal,
       clock,
