@@ -1,7 +1,7 @@
 /** kill -9 at any moment: it comes back and goes on; nothing accepted is lost, nothing opens twice or late. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { CommandView } from '../runtime/contracts/api.ts';
+import type { AlarmView, CommandView } from '../runtime/contracts/api.ts';
 import type { JournalRecord } from '../runtime/contracts/record.ts';
 import { compoundStats } from './compound.ts';
 import { type Gateway, startGateway } from './site.ts';
@@ -109,6 +109,53 @@ describe('kill -9 of the core', () => {
     expect(['succeeded', 'unknown']).toContain(again.state);
     // Recorded before the byte left, so the kill may have come between the two; it is never sent afterwards.
     expect((await compoundStats(first.data)).pulses['gate-east-in']?.[0]).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('kill -9 with alarms in every state', () => {
+  test('R2 each is as it was, and what it waits for goes on', {
+    timeout: 120_000,
+  }, async () => {
+    first = await startGateway();
+    gateway = first;
+    const site = gateway;
+    const open = async () => (await site.json<{ items: AlarmView[] }>('/alarms')).items;
+    const act = (view: AlarmView | undefined, action: string, body: object = {}, as = 'demo-leader') =>
+      site.post<AlarmView>(`/alarms/${view?.id}/${action}`, body, as);
+    await Promise.all(['smoke', 'intrusion', 'forced-arm'].map((action) => site.api(`/demo/${action}`, post({}))));
+    for (const kind of ['smoke', 'intrusion', 'forced'])
+      await site.record((record) => record.kind === 'alarm' && record.name === kind);
+    const [smoke, intrusion, forced] = await Promise.all(
+      ['smoke', 'intrusion', 'forced'].map(async (kind) => (await open()).find((view) => view.kind === kind)),
+    );
+    await act(intrusion, 'out-of-service', { ticket: 'W-1', minutes: 60 }, 'demo-installer');
+    await act(forced, 'shelve', { note: '施工', minutes: 30 });
+    const late = await site.post<AlarmView>(
+      '/alarms/out-of-service',
+      { device: 'gate-east-out', kind: 'barrierHit', ticket: 'W-2' },
+      'demo-installer',
+    );
+    const shown = (views: readonly AlarmView[]) =>
+      views
+        .filter(({ id }) => [smoke?.id, intrusion?.id, forced?.id, late.id].includes(id))
+        .map(({ id, process, handling, raisedAt, count, shelvedUntil, outOfService }) => ({
+          ...{ id, process, handling, raisedAt, count, shelvedUntil, outOfService },
+        }))
+        .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const before = shown(await open());
+    expect(before.map(({ process }) => process).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
+      'ACTIVE_UNACK',
+      'OUT_OF_SERVICE',
+      'OUT_OF_SERVICE',
+      'SHELVED',
+    ]);
+    await site.kill('SIGKILL');
+    gateway = await startGateway({ data: first.data });
+    const items = (await gateway.json<{ items: AlarmView[] }>('/alarms')).items;
+    expect(shown(items)).toEqual(before);
+    const waits = items.find(({ id }) => id === smoke?.id)?.nextEscalation;
+    expect(waits?.to).toEqual(['shift-leader']);
+    expect((waits?.at ?? 0) - Date.now(), 'no more than what was left').toBeLessThanOrEqual(60_000);
   });
 });
 

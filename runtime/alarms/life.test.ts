@@ -26,7 +26,7 @@ const MINUTE = 60 * SECOND;
 const LOST_MS = 10 * SECOND;
 const GRACE_MS = 30 * SECOND;
 const STEPS = 140;
-const seeds = (process.env.GATEHOUSE_SEEDS ?? '1,2,3').split(',').map(Number);
+const seeds = (process.env.GATEHOUSE_SEEDS ?? '1,4').split(',').map(Number);
 
 const sources = [smoke, forced, heldOpen, battery, line, ...['gate-1', 'gate-2', 'gate-3'].map(offline)];
 const parents: Readonly<Record<string, readonly string[]>> = {
