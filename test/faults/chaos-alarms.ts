@@ -5,18 +5,18 @@
 import type { AlarmView } from '../../runtime/contracts/api.ts';
 import { scenarioOf } from '../../runtime/contracts/index.ts';
 import type { AlarmChange, JournalRecord } from '../../runtime/contracts/record.ts';
-import { disturbed, type Evidence, type Occurrence } from './chaos-log.ts';
+import { AFTERWARDS_MS, clearFrom, disturbed, type Evidence, type Occurrence } from './chaos-log.ts';
 import { hold } from './trial.ts';
 
 const EARLY_MS = 60;
-/** A line that was cut is tried again after two seconds at most, a silent device is probed as often. */
-const AFTERWARDS_MS = 6000;
 /** Reading, committing, and the alarm committed on top, on a busy machine. */
 const PLAIN_MS = 3000;
 /** A calm of so long is read, at five readings a second. */
 const SEEN_MS = 1000;
 /** The last reading that said so may be on its way to the disk. */
 const TRAILING_MS = 2000;
+/** As the site says of priority 1. */
+export const ESCALATES_MS = 10_000;
 const RAISES: readonly AlarmChange['change'][] = ['raised', 'repeated'];
 
 export interface AlarmTally {
@@ -103,21 +103,6 @@ function scenarioOfAlarm({ records }: Evidence, device: string, alarm: string): 
   return records.find((record) => record.device === device && record.name === alarm)?.scenario ?? '';
 }
 
-/** The end of the first so many milliseconds in which nothing was wrong, nor had just been. */
-function clearFrom({ disturbances }: Evidence, from: number, device: string, ms: number): number | undefined {
-  let at = from;
-  const own = disturbances
-    .filter((one) => one.device === undefined || one.device === device)
-    .map((one) => ({ from: one.from, to: one.to + AFTERWARDS_MS }))
-    .sort((a, b) => a.from - b.from);
-  for (const one of own) {
-    if (one.to <= at) continue;
-    if (one.from >= at + ms) break;
-    at = one.to;
-  }
-  return Number.isFinite(at) ? at + ms : undefined;
-}
-
 function checkTime(
   evidence: Evidence,
   key: string,
@@ -130,6 +115,52 @@ function checkTime(
   if (acked !== undefined || raise.at <= off + TRAILING_MS) return;
   const excused = disturbed(evidence, off - AFTERWARDS_MS, raise.at, device);
   hold('R2', excused, () => `${key} was raised ${Math.round(raise.at - off)} ms after it was over`);
+}
+
+/**
+ * Whoever does not answer is not waited for: while an alarm of priority 1 waits, the next one is told in time. Only the
+ * time counts that the gateway runs.
+ * @returns how often the next one was told
+ */
+export function checkEscalation(evidence: Evidence): number {
+  const { records, whenOf, quietAt } = evidence;
+  const byAlarm = Map.groupBy(
+    records.filter(({ kind, data }) => kind === 'alarm' && (data as AlarmChange).priority === 1),
+    ({ data }) => (data as AlarmChange).alarm,
+  );
+  const down = evidence.disturbances.filter(({ device, kind }) => device === undefined && !kind.startsWith('disk'));
+  const runs = (from: number, to: number) =>
+    down.reduce((sum, one) => sum - Math.max(0, Math.min(one.to, to) - Math.max(one.from, from)), to - from);
+  let told = 0;
+  for (const changes of byAlarm.values()) {
+    let since: number | undefined;
+    let isTold = false;
+    for (const [index, record] of changes.entries()) {
+      const { change, handling } = record.data as AlarmChange;
+      const at = whenOf(record);
+      if (change === 'escalated') {
+        told++;
+        const early = since === undefined || isTold ? 0 : ESCALATES_MS - (at - since);
+        hold('R2', early <= EARLY_MS, () => `${record.name} was told further ${Math.round(early)} ms too early`);
+        isTold = true;
+      } else if (handling !== 'waiting') {
+        since = undefined;
+        isTold = false;
+      } else if (RAISES.includes(change)) since ??= at; // what comes again unanswered has waited since it first came
+      if (since === undefined || isTold) continue;
+      const next = changes[index + 1];
+      const until = Math.min(next ? whenOf(next) : quietAt, quietAt);
+      const late = runs(since, until) - ESCALATES_MS - PLAIN_MS;
+      const excused = disturbed(evidence, since + ESCALATES_MS - AFTERWARDS_MS, until);
+      hold(
+        'R2',
+        late <= 0 || excused,
+        () =>
+          `nobody answered ${record.name} of ${record.device}, and ${Math.round(late)} ms after its time nobody else was told`,
+      );
+    }
+  }
+  return told;
 }
 
 /** Nothing of priority 1 is ever put aside. */

@@ -273,9 +273,10 @@ const stateOf = ({ slave }: Perimeter): string => {
   return input(0) ? 'alarm' : 'armed';
 };
 
+let stopTraffic = (): void => {};
 function traffic({ carsMs, plates }: Layout): void {
   let count = 0;
-  every(systemClock, carsMs, () => {
+  stopTraffic = every(systemClock, carsMs, () => {
     const lane = lanes[count % lanes.length];
     const plate = plates[count % plates.length];
     count++;
@@ -329,6 +330,8 @@ async function answer(message: ToDevices): Promise<unknown> {
     }
     case 'wire':
       return setWire(message.device, message.wire);
+    case 'rest':
+      return stopTraffic();
     case 'log':
       return log;
   }

@@ -85,7 +85,7 @@ export function createFaults({ compound, people, broker, line }: Parts): Faults 
       case 'uplink frozen':
         return ['uplink'];
       case 'clock set':
-        return ['clock'];
+        return ['flows']; // whose process keeps the true time: its environment is its own
       case 'booth cut':
         return [`booth ${step.booth}`];
       case 'smoke':
@@ -178,8 +178,11 @@ export function createFaults({ compound, people, broker, line }: Parts): Faults 
           line.cut();
         });
       case 'clock set':
-        compound.clock.set(step.offsetMs);
-        clock.push({ from: mono(), offsetMs: step.offsetMs });
+        for (const offsetMs of [step.offsetMs, 0]) {
+          compound.clock.set(offsetMs);
+          clock.push({ from: mono(), offsetMs });
+          if (offsetMs !== 0) await sleep(step.ms);
+        }
         return;
       case 'booth cut':
         people.booths[step.booth]?.cut();

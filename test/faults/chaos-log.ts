@@ -90,6 +90,10 @@ export interface Evidence {
   readonly log: DeviceLog;
   readonly disturbances: readonly Disturbance[];
   readonly layout: Layout;
+  /** From then on nothing was waited for any more. */
+  readonly quietAt: number;
+  /** The devices were looked at until then. */
+  readonly endedAt: number;
 }
 
 /** What was wrong with the gateway, or with that device, at some time between. */
@@ -100,6 +104,29 @@ export const disturbed = (
   device?: string,
 ): boolean =>
   disturbances.some((one) => one.from <= to && one.to >= from && (one.device === undefined || one.device === device));
+
+/** A line that was cut is tried again after two seconds at most, a silent device is probed as often. */
+export const AFTERWARDS_MS = 6000;
+
+/** The end of the first so many milliseconds in which nothing was wrong, nor had just been. */
+export function clearFrom(
+  { disturbances }: Pick<Evidence, 'disturbances'>,
+  from: number,
+  device: string,
+  ms: number,
+): number | undefined {
+  let at = from;
+  const own = disturbances
+    .filter((one) => one.device === undefined || one.device === device)
+    .map((one) => ({ from: one.from, to: one.to + AFTERWARDS_MS }))
+    .sort((a, b) => a.from - b.from);
+  for (const one of own) {
+    if (one.to <= at) continue;
+    if (one.from >= at + ms) break;
+    at = one.to;
+  }
+  return Number.isFinite(at) ? at + ms : undefined;
+}
 
 export interface Layout {
   readonly gates: readonly { readonly id: string; readonly camera: string; readonly way: 'in' | 'out' }[];
@@ -134,6 +161,8 @@ export type ToDevices =
   | { readonly do: 'behave'; readonly device: string; readonly behaviour: Behaviour }
   /** `cut`: connections are reset and refused; `deaf`: nothing arrives any more, and nobody says so. */
   | { readonly do: 'wire'; readonly device: string; readonly wire: Wire }
+  /** No more cars. */
+  | { readonly do: 'rest' }
   | { readonly do: 'log' };
 
 export interface FromDevices {

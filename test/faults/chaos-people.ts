@@ -17,6 +17,9 @@ const PULL_MS = 700;
 const PAGE = 500;
 const LOOK_MS = 1500;
 const BOOTHS = 3;
+const RENEW_MS = 15_000;
+const HOLD_MS = 10_000;
+const EMERGENCY_MS = 60_000;
 const DEADLINES = [undefined, undefined, 300, 1000, 5000] as const;
 const GUARDS = ['guard-east', 'guard-west', 'guard-night'] as const;
 /** What a booth follows. */
@@ -129,6 +132,58 @@ export function letIn(compound: Compound, layout: Layout, random: () => number):
     }
   }
 
+  /** The shift leader holds something, renews it a few times, and forgets it. */
+  async function captain(): Promise<void> {
+    const doors = layout.boards.filter(({ profile }) => profile === 'generic/relay-door');
+    while (!resting.signal.aborted) {
+      const device = doors[pick(random, doors.length)]?.id;
+      const wanted =
+        random() < 0.7 && device !== undefined
+          ? { device, command: 'lock' }
+          : { device: layout.gates[pick(random, layout.gates.length)]?.id ?? '', command: 'lockClosed' };
+      const ask: Ask = { actor: 'user:captain', key: `hold-${++count}`, ...wanted, tries: [] };
+      asks.push(ask);
+      const { id } = await attempt('captain', ask, wanted, WAIT_MS);
+      for (let left = pick(random, 4); left > 0 && id !== undefined && !resting.signal.aborted; left--) {
+        await pause(1000 + pick(random, RENEW_MS));
+        await compound
+          .api(`/commands/${id}/renew`, { method: 'POST', as: 'captain', signal: AbortSignal.timeout(ANSWER_MS) })
+          .then((response) => response.arrayBuffer())
+          .catch(() => undefined); // nobody is there to hold it
+      }
+      await restore();
+      await pause(pick(random, HOLD_MS));
+    }
+  }
+
+  /** Somebody with the key stands at the shed that was cut off. */
+  async function restore(): Promise<void> {
+    const sheds = layout.boards.filter(({ profile }) => profile === 'generic/io-ebike-zone');
+    const device = sheds[pick(random, sheds.length)]?.id;
+    if (device === undefined || random() < 0.5) return;
+    const ask: Ask = { actor: 'user:captain', key: `restore-${++count}`, device, command: 'restore', tries: [] };
+    asks.push(ask);
+    await attempt('captain', ask, { device, command: 'restore' }, 0);
+  }
+
+  /** Whoever stands at the gate with a fire behind it needs no log-in. */
+  async function bystander(): Promise<void> {
+    const places = [...layout.gates, ...layout.boards.filter(({ profile }) => profile === 'generic/relay-door')];
+    while (!resting.signal.aborted) {
+      await pause(pick(random, EMERGENCY_MS));
+      const device = places[pick(random, places.length)]?.id;
+      if (resting.signal.aborted) return;
+      await fetch(`${compound.url}/api/v1/emergency-open`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-gatehouse': '1' },
+        body: JSON.stringify({ device }),
+        signal: AbortSignal.timeout(ANSWER_MS),
+      })
+        .then((response) => response.arrayBuffer())
+        .catch(() => undefined);
+    }
+  }
+
   const act = (id: string, action: string, as: Person, body: object = {}) =>
     compound
       .api(`/alarms/${id}/${action}`, {
@@ -218,7 +273,7 @@ export function letIn(compound: Compound, layout: Layout, random: () => number):
   };
 
   const booths = Array.from({ length: BOOTHS }, (_, index) => follow(index));
-  const working = Promise.all([...GUARDS.map(guard), watchAlarms(), platform()]);
+  const working = Promise.all([...GUARDS.map(guard), captain(), bystander(), watchAlarms(), platform()]);
   working.catch(() => resting.abort()); // a promise that broke ends the work, and is told by rest()
   return {
     ...{ asks, booths, pulled, waits, pull },

@@ -16,7 +16,7 @@ export type Happening =
   | { readonly kind: 'broker stopped'; readonly ms: number }
   | { readonly kind: 'uplink cut' }
   | { readonly kind: 'uplink frozen'; readonly ms: number }
-  | { readonly kind: 'clock set'; readonly offsetMs: number }
+  | { readonly kind: 'clock set'; readonly offsetMs: number; readonly ms: number }
   | { readonly kind: 'booth cut'; readonly booth: number }
   | { readonly kind: 'device wrong'; readonly device: string; readonly behaviour: Behaviour; readonly ms: number }
   | { readonly kind: 'line wrong'; readonly device: string; readonly wire: Wire; readonly ms: number }
@@ -30,7 +30,7 @@ type Kind = Happening['kind'];
 
 const MINUTE = 60_000;
 const DAY = 1440 * MINUTE;
-const OFFSETS = [5 * MINUTE, -5 * MINUTE, 60 * MINUTE, DAY, -DAY, 0] as const;
+const OFFSETS = [5 * MINUTE, -5 * MINUTE, 60 * MINUTE, DAY, -DAY] as const;
 const WRONG: readonly Behaviour[] = [
   { silent: true },
   { silent: true },
@@ -101,7 +101,7 @@ function draw(kind: Kind, random: () => number, { gates, zones, smokes, boards, 
     case 'bad flow':
       return { kind, what: one(badFlows), ms: between(15_000, 25_000) };
     case 'clock set':
-      return { kind, offsetMs: one(OFFSETS) };
+      return { kind, offsetMs: one(OFFSETS), ms: between(1000, 10_000) };
     case 'booth cut':
       return { kind, booth: pick(random, 3) };
     case 'device wrong':

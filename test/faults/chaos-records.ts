@@ -132,11 +132,14 @@ const newHoleTrack = (epoch: number, through: number): Track => ({
 
 /** What the platform received is what the journal has of its lanes (U1, R3). */
 export function checkReceived(records: readonly JournalRecord[], { urgent, bulk }: Receiver): void {
+  const last = records.at(-1) as JournalRecord;
   for (const [name, track, own] of [
     ['urgent', urgent, (lane: Lane) => URGENT.includes(lane)],
     ['bulk', bulk, (lane: Lane) => lane === 'L2' || lane === 'L3'],
   ] as const) {
-    const got = new Map(track.records.map((record) => [placeOf(record), record.id]));
+    // More came up while all of it was pulled.
+    const pulled = track.records.filter(({ epoch, seq }) => epoch < last.epoch || seq <= last.seq);
+    const got = new Map(pulled.map((record) => [placeOf(record), record.id]));
     const wanted = records.filter(
       ({ lane, epoch, seq }) => own(lane) && (epoch < track.epoch || (epoch === track.epoch && seq <= track.through)),
     );

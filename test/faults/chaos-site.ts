@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { DeviceView, Status } from '../../runtime/contracts/api.ts';
 import { type Gateway, startGateway } from '../site.ts';
 import { freePort } from '../uplink-peers.ts';
+import { ESCALATES_MS } from './chaos-alarms.ts';
 import { type DeviceLog, type FromDevices, type Layout, mono, type ToDevices } from './chaos-log.ts';
 import { type FaultyDisk, faultyDisk, type SettableClock, settableClock } from './shim.ts';
 
@@ -101,6 +102,7 @@ function siteText(layout: Layout, ports: Readonly<Record<string, number>>): stri
       ...[...new Set(layout.boards.map(({ zone }) => zone))].map((id) => ({ id, name: id, kind: 'building' })),
       { id: 'garden', name: '花园', kind: 'area' },
     ],
+    alarms: { escalation: { p1: [{ afterSeconds: ESCALATES_MS / 1000, to: ['shift-leader', 'second-booth'] }] } },
     devices,
     vehicles: layout.plates.map((plate) => ({ plate, kind: 'resident' })),
   });

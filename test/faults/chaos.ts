@@ -11,10 +11,12 @@ import { finalStates, type JournalRecord } from '../../runtime/contracts/record.
 import { isAlive } from '../launch.ts';
 import { startLine, startMosquitto } from '../uplink-peers.ts';
 import { type Receiver, startReceiver } from '../uplink-receiver.ts';
-import { checkAlarms, checkStanding } from './chaos-alarms.ts';
+import { checkAlarms, checkEscalation, checkStanding } from './chaos-alarms.ts';
 import { checkAnswers, checkDone, checkEnds, checkTimes, coursesOf, type Matched } from './chaos-commands.ts';
 import { createFaults, type Faults } from './chaos-faults.ts';
-import { type Evidence, type Layout, mono } from './chaos-log.ts';
+import { checkHolds } from './chaos-holds.ts';
+import { checkLinkages } from './chaos-linkages.ts';
+import { type DeviceLog, type Evidence, type Layout, mono } from './chaos-log.ts';
 import { followed, letIn, type People } from './chaos-people.ts';
 import { planFor, type Step } from './chaos-plan.ts';
 import { checkFollowed, checkInputs, checkReceived, checkSame, checkSequence, fillHoles } from './chaos-records.ts';
@@ -63,8 +65,8 @@ const NOMINAL = 12;
 const POINTS = 5;
 const SETTLED_MS = 60_000;
 const LAST_WORDS = 3000;
-/** The core is restarted at a gigabyte and says so at half of it (V4). */
-const MOST_MEMORY = 512 * 2 ** 20;
+/** The core is restarted at a gigabyte (V4); some of what it has is of the passwords of its first minute. */
+const MOST_MEMORY = 768 * 2 ** 20;
 const LOOK_MS = 1000;
 /** A record of before a step of the wall clock may be committed after it. */
 const STEP_MS = 3000;
@@ -156,8 +158,8 @@ async function unfold(plan: readonly Step[], seconds: number, faults: Faults, co
   if (failure !== undefined) throw failure;
 }
 
-/** Everything there is comes to its end, and arrives. */
-async function settle(compound: Compound, people: People, receiver: Receiver): Promise<void> {
+/** Everything there is comes to its end, and arrives. @returns when all of it had ended */
+async function settle(compound: Compound, people: People, receiver: Receiver): Promise<number> {
   const open = () => {
     const last = new Map<unknown, string>();
     for (const { kind, data } of people.pulled) {
@@ -165,13 +167,22 @@ async function settle(compound: Compound, people: People, receiver: Receiver): P
       const { command, state } = data as { command: string; state: (typeof finalStates)[number] };
       last.set(command, state);
     }
-    return [...last.values()].some((state) => !(finalStates as readonly string[]).includes(state));
+    return [...last].filter(([, state]) => !(finalStates as readonly string[]).includes(state));
   };
+  let quietAt = 0;
   const ended = await until(async () => {
+    quietAt = mono();
     await people.pull();
-    return !open();
+    return open().length === 0;
   });
-  hold('C5', ended, 'some command never came to its end');
+  hold(
+    'C5',
+    ended,
+    () =>
+      `commands that never came to their end: ${open()
+        .map(([id, state]) => `${id} ${state}`)
+        .join(', ')}`,
+  );
   await compound
     .gateway()
     .record(({ name }) => name === 'flows', '0:0')
@@ -182,6 +193,7 @@ async function settle(compound: Compound, people: People, receiver: Receiver): P
   const goals = [newest(['L0', 'L1']), newest(['L2', 'L3'])] as const;
   const arrived = await until(() => reached(receiver.urgent, goals[0]) && reached(receiver.bulk, goals[1]));
   hold('R2', arrived, 'the platform never got the rest');
+  return quietAt;
 }
 
 /** From the press to the relay, by what was wrong meanwhile. */
@@ -224,7 +236,26 @@ const spread = (values: readonly number[]): string =>
 
 export const chaos: Trial = {
   id: 'chaos',
-  promises: ['R1', 'R2', 'R3', 'R6', 'C1', 'C2', 'C3', 'C4', 'C5', 'C6', 'U1', 'V4', 'V5'],
+  promises: [
+    'R1',
+    'R2',
+    'R3',
+    'R6',
+    'C1',
+    'C2',
+    'C3',
+    'C4',
+    'C5',
+    'C6',
+    'F1',
+    'F3',
+    'F4',
+    'F7',
+    'U1',
+    'V4',
+    'V5',
+    'V8',
+  ],
   about: 'everything at random under load; an oracle outside checks every command, alarm and record',
   async run(context) {
     const { random, size, minutes } = context;
@@ -245,23 +276,36 @@ export const chaos: Trial = {
     } finally {
       await people.rest();
     }
-    await settle(compound, people, receiver);
+    await compound.devices.ask({ do: 'rest' });
+    const quietAt = await settle(compound, people, receiver);
     const isLossy = faults.counts.has('broker killed');
     const unasked = receiver.urgent.holes.length + receiver.bulk.holes.length;
     hold('U1', unasked === 0 || isLossy, `${unasked} stretches never came, and no broker had lost them`);
     const holes = await fillHoles(receiver, until);
-    const log = await compound.devices.log();
     const { items: open } = await compound.json<{ items: AlarmView[] }>('/alarms?state=open', { as: 'captain' });
+    const acknowledged = await compound.devices.log();
     await people.pull();
     const grown = [...people.pulled];
     const again = await pullAgain(compound, grown.length);
     await people.leave();
+    const endedAt = mono();
+    const ended = await compound.gateway().stop();
+    hold('V8', ended === 0, () => `it did not stop in order:\n${compound.gateway().text().slice(-LAST_WORDS)}`);
+    const log = await compound.devices.log();
     const evidence: Evidence = {
-      ...{ records: grown, whenOf: whenOf(grown, faults.clock, trueOffset), asks: people.asks, log, layout },
+      ...{
+        records: grown,
+        whenOf: whenOf(grown, faults.clock, trueOffset),
+        asks: people.asks,
+        log,
+        layout,
+        quietAt,
+        endedAt,
+      },
       disturbances: faults.disturbances,
     };
     try {
-      judge(context, evidence, { compound, people, faults, receiver, again, open, holes });
+      judge(context, evidence, { compound, people, faults, receiver, again, open, holes, acknowledged });
     } catch (error) {
       const file = join(tmpdir(), `gh-chaos-${context.seed}.json`);
       writeFileSync(
@@ -295,14 +339,16 @@ interface Outside {
   readonly again: readonly JournalRecord[];
   readonly open: readonly AlarmView[];
   readonly holes: number;
+  /** What the devices knew before the last pull. */
+  readonly acknowledged: DeviceLog;
 }
 
 function judge({ say }: TrialContext, evidence: Evidence, outside: Outside): void {
-  const { people, faults, receiver, compound, again, open, holes } = outside;
+  const { people, faults, receiver, compound, again, open, holes, acknowledged } = outside;
   const { records, log } = evidence;
   checkSequence(records);
   checkSame(records, again);
-  checkInputs(records, log);
+  checkInputs(records, { ...acknowledged, seen: log.seen });
   for (const { who, seen } of people.booths) checkFollowed(records, seen, followed, who);
   checkReceived(records, receiver);
   const courses = coursesOf(evidence);
@@ -312,10 +358,23 @@ function judge({ say }: TrialContext, evidence: Evidence, outside: Outside): voi
   checkEnds(evidence, courses);
   const alarms = checkAlarms(evidence);
   checkStanding(evidence, open);
+  const escalated = checkEscalation(evidence);
+  const held = checkHolds(
+    evidence,
+    compound.lives.map(({ readyAt }) => readyAt),
+  );
+  const linked = checkLinkages(evidence);
   const states = Map.groupBy(courses, ({ final }) => final.state);
   const told = finalStates.map((state) => `${states.get(state)?.length ?? 0} ${state}`).join(', ');
-  say(`${courses.length} commands: ${told}; ${log.done.length} orders carried out; ${log.passed} cars passed`);
-  say(`${alarms.occurrences} conditions at devices, ${alarms.raised} alarms; ${spread(alarms.waits)} to the alarm`);
+  say(
+    `${courses.length} commands: ${told}; ${log.done.length} orders carried out; ${log.passed} cars passed; held ${held} times`,
+  );
+  say(
+    `${alarms.occurrences} conditions at devices, ${alarms.raised} alarms, ${escalated} told further; ${spread(alarms.waits)} to the alarm`,
+  );
+  say(
+    `${linked.fires} fires, ${spread(linked.waits)} to barriers and doors; ${linked.ebikes} e-bikes, ${linked.cutOffs} hot sheds`,
+  );
   say(
     `${records.length} records, ${receiver.urgent.records.length + receiver.bulk.records.length} above, ${holes} holes of a killed broker asked for; ${log.samples.length} samples acknowledged`,
   );

@@ -18,6 +18,7 @@ export interface Mutant {
 
 const WRITER = 'runtime/journal/writer.ts';
 const DISPATCHER = 'runtime/commands/dispatcher.ts';
+const EXECUTION = 'runtime/commands/execution.ts';
 
 export const mutants: readonly Mutant[] = [
   {
@@ -144,9 +145,9 @@ export const mutants: readonly Mutant[] = [
     promises: ['C2', 'C4'],
     edits: [
       {
-        file: DISPATCHER,
-        from: 'await orAborted(this.#outputs.command(view.device, view.command, view.input, turn), signal);',
-        to: 'for (const once of [1, 2]) if (once) await this.#outputs.command(view.device, view.command, view.input, turn);',
+        file: EXECUTION,
+        from: 'await orAborted(outputs.command(view.device, view.command, view.input, turn), signal);',
+        to: 'for (const once of [1, 2]) if (once) await outputs.command(view.device, view.command, view.input, turn);',
       },
     ],
   },
@@ -157,11 +158,11 @@ export const mutants: readonly Mutant[] = [
     promises: ['C2', 'C5'],
     edits: [
       {
-        file: DISPATCHER,
-        from: 'const isLate = () => this.#clock.mono() >= deadline;',
-        to: 'const isLate = () => this.#clock.mono() >= deadline + 60_000;',
+        file: EXECUTION,
+        from: 'const isLate = () => clock.mono() >= deadline;',
+        to: 'const isLate = () => clock.mono() >= deadline + 60_000;',
       },
-      { file: DISPATCHER, from: 'if (!sent) running.abort.abort(', to: 'if (!sent && isLate()) running.abort.abort(' },
+      { file: EXECUTION, from: 'if (!sent) running.abort.abort(', to: 'if (!sent && isLate()) running.abort.abort(' },
     ],
   },
   {
@@ -171,9 +172,9 @@ export const mutants: readonly Mutant[] = [
     promises: ['C3'],
     edits: [
       {
-        file: DISPATCHER,
-        from: 'await this.#commit({ ...view, ...end }, undefined, ending);',
-        to: 'for (const once of [ending, {}]) await this.#commit({ ...view, ...end }, undefined, once);',
+        file: EXECUTION,
+        from: 'if (letsGo) leases.ended(letsGo);',
+        to: 'if (letsGo) leases.ended(letsGo);\n        else await change({ ...view, ...end }, recorder);',
       },
     ],
   },
@@ -187,7 +188,7 @@ export const mutants: readonly Mutant[] = [
         file: DISPATCHER,
         from: 'const proven = proof !== undefined && (await this.#prover.is(view.device, proof));',
         to: `const turn = { begin: async () => {}, signal: AbortSignal.timeout(5000) };
-    await this.#outputs.command(view.device, view.command, view.input, turn).catch(() => {});
+    await this.#parts.outputs.command(view.device, view.command, view.input, turn).catch(() => {});
     const proven = proof !== undefined && (await this.#prover.is(view.device, proof));`,
       },
     ],
@@ -200,8 +201,28 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'runtime/alarms/lifecycle.ts',
-        from: 'if (!gone) return undefined;',
-        to: "if (!gone || view.handling === 'waiting') return undefined;",
+        from: '  if (holds(view)) return undefined;\n  const aside = isAside(view);',
+        to: "  if (holds(view) || view.handling === 'waiting') return undefined;\n  const aside = isAside(view);",
+      },
+    ],
+  },
+  {
+    id: 'hold-kept',
+    about: 'what was held when the gateway died is not let go after the restart',
+    trial: 'chaos',
+    promises: ['F1'],
+    edits: [{ file: 'runtime/commands/leases.ts', from: "this.letGo(lease, 'restart');", to: 'void lease;' }],
+  },
+  {
+    id: 'door-forgotten',
+    about: 'a fire does not reach the doors',
+    trial: 'chaos',
+    promises: ['F7'],
+    edits: [
+      {
+        file: 'runtime/linkages/places.ts',
+        from: 'device.scenario === scenario && device.role === role;',
+        to: "device.scenario === scenario && device.role === role && scenario !== 'pedestrian-gate';",
       },
     ],
   },
