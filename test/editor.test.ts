@@ -180,6 +180,40 @@ test('a node that is placed and deployed runs at once, on the audit trail, and m
   expect(await commands()).toBe(before);
 });
 
+test('past records are played into the flow: what it would do stands beside what happened, and nothing moves', {
+  timeout: 60_000,
+}, async () => {
+  const arrival = await gateway.api('/demo/arrival', {
+    ...{ method: 'POST', as: 'demo-installer', headers: { 'content-type': 'application/json' } },
+    body: JSON.stringify({ plate: '粤B12345' }),
+  });
+  expect(arrival.ok).toBe(true);
+  const opened = await gateway.record(
+    ({ kind, data, actor }) =>
+      kind === 'command' && actor === 'flow:gh-single-lane' && (data as { state?: string }).state === 'succeeded',
+  );
+  const commands = async () => (await gateway.records('&kind=command')).length;
+  const before = await commands();
+  await inPage(`RED.sidebar.show('gh-replay')`);
+  await page.locator('.gh-replay-flow').selectOption({ label: '单车道闸机' });
+  await page.locator('.gh-replay-name').fill('plate.read');
+  await page.locator('.gh-replay-start').click();
+  await page.locator('.gh-replay-state', { hasText: '完成' }).waitFor({ timeout: 40_000 });
+  expect(await page.locator('.gh-replay-state').textContent()).toMatch(/^完成 1 \/ 1 条记录/);
+  const rows = page.locator('.gh-replay-act');
+  expect(await rows.count()).toBe(1);
+  expect(await rows.first().getAttribute('data-verdict')).toBe('same');
+  expect((await rows.first().locator('td').allInnerTexts()).map((text) => text.trim())).toEqual([
+    '相同',
+    `开闸: ${opened.device} open`,
+    `${opened.device} open → succeeded`,
+  ]);
+  await shot('editor-replay');
+  await page.locator('.gh-replay-save').click();
+  await page.locator('.gh-replay-told', { hasText: '已保存' }).waitFor();
+  expect(await commands()).toBe(before);
+});
+
 test('the editor connects again by itself when the flow process was killed, and ends with the maintenance', async () => {
   const { flows } = await gateway.json<{ flows: { restarts: number } }>('/status');
   await inPage(`RED.events.on('runtime-state', () => { window.reconnected = true; })`);

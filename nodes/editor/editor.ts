@@ -5,6 +5,7 @@ import { type Editing, field, type Look, labelOf, lookOf, nameCategory, saveDevi
 import { devicePicker, zoneChoices } from './picker.ts';
 import { query } from './query.ts';
 import { type Words, wordOf } from './red.ts';
+import { addReplay } from './replay.ts';
 import { schedule } from './schedule.ts';
 
 interface ScenarioForm extends Look {
@@ -225,6 +226,8 @@ function alarm(form: AlarmForm): void {
     },
   );
 }
+
+window.RED.plugins.registerPlugin('gatehouse-replay', { onadd: addReplay });
 
 // The gateway refuses changes that a foreign page could have sent; no foreign page can set this header.
 $.ajaxPrefilter((_options, _original, xhr) => {

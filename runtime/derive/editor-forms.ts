@@ -79,7 +79,7 @@ function scriptOf(name: string): string {
   const source = readFileSync(join(editorFolder, `${name}.ts`), 'utf8');
   const stripped = stripTypeScriptTypes(source, { mode: 'strip' });
   return `${stripped
-    .replace(/from '\.\/(\w+)\.ts'/g, "from './$1.js'")
+    .replace(/from '\.\/([\w.]+)\.ts'/g, "from './$1.js'")
     .split('\n')
     .map((line) => line.trimEnd())
     .filter((line, index, all) => line !== '' || all[index - 1] !== '')

@@ -5,6 +5,7 @@ import {               field,            labelOf, lookOf, nameCategory, saveDevi
 import { devicePicker, zoneChoices } from './picker.js';
 import { query } from './query.js';
 import {             wordOf } from './red.js';
+import { addReplay } from './replay.js';
 import { schedule } from './schedule.js';
 
 /** What all forms save; each node has the ones its form shows. */
@@ -198,6 +199,8 @@ function alarm(form           )       {
     },
   );
 }
+
+window.RED.plugins.registerPlugin('gatehouse-replay', { onadd: addReplay });
 
 // The gateway refuses changes that a foreign page could have sent; no foreign page can set this header.
 $.ajaxPrefilter((_options, _original, xhr) => {
