@@ -42,10 +42,10 @@ function commandsOf(records: readonly JournalRecord[]): Map<string, string[]> {
   }
   return commands;
 }
+const isOf = (record: JournalRecord, id: string) => (record.data as CommandView).command === id;
+const stateOf = (record: JournalRecord) => (record.data as CommandView).state;
 const isEndOf = (record: JournalRecord, id: string) =>
-  record.kind === 'command' &&
-  (record.data as CommandView).command === id &&
-  finals.includes((record.data as CommandView).state);
+  record.kind === 'command' && isOf(record, id) && finals.includes(stateOf(record));
 
 describe('kill -9 of the core', () => {
   test('R2 C3 C4 under traffic, again and again: whole journal, one final state each, no pulse without its command', {
@@ -93,17 +93,24 @@ describe('kill -9 of the core', () => {
     expect(sum).toBeLessThanOrEqual(executed); // never one pulse more than intents recorded before the byte left
   });
 
-  test('a command that was being carried out is not sent again; the same key answers with its end', {
+  test('C4 F1 what was being carried out is not sent again, what was held is let go', {
     timeout: 120_000,
   }, async () => {
     first = await startGateway();
     gateway = first;
     const key = { 'content-type': 'application/json', 'idempotency-key': 'once' };
     const open = { ...post({ device: 'gate-east-in', command: 'open' }), headers: key };
+    const hold = { device: 'gate-east-out', command: 'lockClosed' };
+    const held = await gateway.post<CommandView>('/commands?wait=9000', hold, 'demo-leader', {
+      'idempotency-key': 'hold',
+    });
+    expect(held).toMatchObject({ state: 'succeeded', proven: true });
     const { id } = (await (await gateway.api('/commands', open)).json()) as CommandView;
-    await gateway.record((record) => record.kind === 'command' && (record.data as CommandView).state === 'executing');
+    await gateway.record((record) => record.kind === 'command' && isOf(record, id) && stateOf(record) === 'executing');
     await gateway.kill('SIGKILL');
     gateway = await startGateway({ data: first.data });
+    const released = await gateway.record((record) => record.name === 'lease.released');
+    expect(released).toMatchObject({ actor: 'system:lease', data: { command: held.id, reason: 'restart' } });
     const again = (await (await gateway.api('/commands?wait=9000', open)).json()) as CommandView;
     expect(again.id).toBe(id);
     expect(['succeeded', 'unknown']).toContain(again.state);

@@ -55,6 +55,8 @@ test('F1 what is held is listed until it is let go, and a leader renews it', asy
   expect((await renew('guard')).json()).toMatchObject({ code: 'command.forbidden' });
   const renewed = (await renew('admin')).json<CommandView>();
   expect(renewed.lease?.until).toBeGreaterThan(held.lease?.until ?? 0);
+  const remove = () => gateway.call('DELETE', `/api/v1/devices/${device}`, { as: 'installer' });
+  expect((await remove()).json()).toMatchObject({ code: 'command.held', status: 409 }); // who would let it go?
   expect((await send('guard', 'endLock')).state).toBe('succeeded');
   expect((await list('held=true')).items).toEqual([]);
   expect((await renew('shift-leader')).json()).toMatchObject({ code: 'command.lease_over', status: 409 });

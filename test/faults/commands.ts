@@ -17,7 +17,7 @@ import { type CommandState, finalStates, kinds } from '../../runtime/contracts/r
 import type { Ask, Told } from './commands-child.ts';
 import { hold, pick, type Trial } from './trial.ts';
 
-const ROUNDS = { slice: 8, normal: 120, long: 600 };
+const ROUNDS = { slice: 8, normal: 80, long: 600 };
 const READY_MS = 30_000;
 const SETTLED_MS = 30_000;
 const GATE = 'gate';

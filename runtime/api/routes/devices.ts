@@ -25,7 +25,17 @@ const deviceList = Type.Object({ position: Type.String(), items: Type.Array(devi
 const byId = Type.Object({ id: deviceId }, closed);
 
 export function deviceRoutes(app: App, { parts }: RouteContext): void {
-  const { inventory, journal } = parts;
+  const { inventory, journal, dispatcher } = parts;
+  /**
+   * A device that is gone, or is somewhere else, could not be told any more to let go.
+   * @throws GatehouseError `command.held`
+   */
+  const checkNotHeld = (device: string) => {
+    const held = dispatcher.leases().find((lease) => lease.device === device);
+    if (!held) return;
+    const text = `${device} is held by ${held.actor} for at most ${held.longestMs / 1000} s: let go first (${held.release})`;
+    throw new GatehouseError('command.held', text, { detail: { command: held.command, until: held.until } });
+  };
   const view = (device: Device, caller: Caller, host: string) => viewOf(device, parts, caller, host);
 
   app.get(
@@ -84,6 +94,7 @@ export function deviceRoutes(app: App, { parts }: RouteContext): void {
     async (request) => {
       const caller = callerOf(request);
       sameKey(request.params.id, request.body.id);
+      checkNotHeld(request.params.id);
       const device = await inventory.putDevice(request.body as DeviceInput, caller.actor, { create: false });
       return view(device, caller, request.hostname);
     },
@@ -96,6 +107,7 @@ export function deviceRoutes(app: App, { parts }: RouteContext): void {
       schema: { operationId: 'removeDevice', tags: ['devices'], params: byId, response: { 204: Type.Null() } },
     },
     async (request, reply) => {
+      checkNotHeld(request.params.id);
       await inventory.deleteDevice(request.params.id, callerOf(request).actor);
       return reply.code(204).send();
     },
