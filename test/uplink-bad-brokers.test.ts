@@ -11,6 +11,7 @@ import { Journal } from '../runtime/journal/journal.ts';
 import { silentLog } from '../runtime/log.ts';
 import { startUplink, type Uplink, type UplinkAlarm, type UplinkOptions } from '../runtime/uplink/mqtt.ts';
 import { type BadBroker, startBadBroker } from './uplink-bad-broker.ts';
+import { type Batch, bodyOf } from './uplink-receiver.ts';
 
 const until = (check: () => unknown, timeout = 30_000) => vi.waitFor(check, { timeout, interval: 10 });
 const BATCH_BYTES = 120 * 1024;
@@ -91,6 +92,53 @@ const isStatus = ({ topic }: { topic: string }) => topic.endsWith('/status');
 /** Ms between one connection and the next. */
 const spaces = () => broker.connections.slice(1).map((at, n) => at - (broker.connections[n] ?? 0));
 const LEAST_PAUSE_MS = 100;
+
+describe('it is far away', () => {
+  const isBacklog = ({ topic }: { topic: string }) => /up\/(urgent|bulk)$/.test(topic);
+  /** Acknowledges so many batches, then holds everything back, as a long line does for a round trip. */
+  const holdAfter = (most: number) => {
+    let batches = 0;
+    broker.publish = (message) => (isBacklog(message) && ++batches > most ? 'silent' : 'ack');
+  };
+  const fill = async (lane: 'L1' | 'L3', count: number) => {
+    for (let n = 0; n < count; n += 1000)
+      await journal.append(...Array.from({ length: 1000 }, (_, i) => draft(lane, { n: n + i })));
+  };
+
+  test('B5 what one round trip carries: the window but for a reserve, of batches that are full', async () => {
+    await fill('L3', 30_000);
+    holdAfter(30);
+    const uplink = start({ timing: { pubackMs: 60_000 } });
+    await until(() => expect(broker.mostOpen.messages).toBeGreaterThanOrEqual(16));
+    const open = broker.publishes.filter(isBacklog).slice(30);
+    const records = open.reduce((sum, { payload }) => sum + (bodyOf(payload) as Batch).records.length, 0);
+    // At a round trip of 40 ms: 25 of them a second.
+    expect(records * 25).toBeGreaterThan(150_000);
+    broker.publish = () => 'ack';
+    await uplink.stop();
+  }, 60_000);
+
+  test('B5 an urgent record passes a backlog of urgent ones, and comes again in its turn', async () => {
+    await fill('L1', 20_000);
+    holdAfter(4);
+    const uplink = start({ timing: { pubackMs: 5000 } });
+    await until(() => expect(broker.publishes.filter(isBacklog).length).toBeGreaterThan(4));
+    const [alarm] = await journal.append(draft('L0', { smoke: true }));
+    await until(() => expect(broker.replies).toHaveLength(1));
+    const seq = alarm?.seq ?? 0;
+    expect(broker.replies[0]).toEqual({
+      ...{ gateway: journal.gateway, epoch: 1, after: seq - 1, through: seq, replay: 'ahead', records: [alarm] },
+    });
+    expect(broker.urgent.through).toBeLessThan(20_000);
+    broker.publish = () => 'ack';
+    await complete(uplink);
+    expect(broker.urgent.records.at(-1)).toEqual(alarm);
+    // With nothing before it, it goes in its turn at once.
+    await journal.append(draft('L0', { smoke: false }));
+    await complete(uplink);
+    expect(broker.replies).toHaveLength(1);
+  }, 60_000);
+});
 
 describe('it accepts and never acknowledges', () => {
   test('U1 the window is never exceeded, whatever is written meanwhile, and mqtt.js never sends by itself', async () => {

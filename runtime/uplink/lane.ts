@@ -23,6 +23,9 @@ const KEEP_BYTES = 1 << 20;
 /** A stretch without any record of this filter is told after so many places or so long a time. */
 const QUIET_PLACES = 5000;
 const QUIET_MS = 60_000;
+/** More than so many batches ready, or places unread, are a backlog. */
+const FEW_BATCHES = 2;
+const FAR_PLACES = 2 * QUIET_PLACES;
 const CATCH_UP_MS = 100;
 /** The saved place may lag behind by so much: a crash then sends that again, recognisably. */
 const SAVE_EVERY_MS = 200;
@@ -223,6 +226,12 @@ export function createSendLane(options: LaneOptions) {
     rewind,
     get inFlight(): number {
       return flights.length;
+    },
+    /** What is committed now would have to wait for a backlog that goes before it. */
+    get behind(): boolean {
+      const head = journal.head();
+      const unread = head.epoch === scanned.epoch ? head.seq - scanned.seq : Number.POSITIVE_INFINITY;
+      return !idle && (prepared.length > FEW_BATCHES || unread > FAR_PLACES);
     },
     get bytesInFlight(): number {
       return flights.reduce((sum, flight) => sum + (flight.acked ? 0 : flight.bytes), 0);

@@ -9,12 +9,12 @@ import { openCursor } from '../journal/cursors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log.ts';
 import { type Allowance, createAllowance } from './allowance.ts';
-import { batchText, encode } from './batch.ts';
+import { batchText, encode, fitted } from './batch.ts';
 import type { Connection } from './connection.ts';
 import { openDrain } from './drain.ts';
 import { createSendLane, type Limits, type SendLane } from './lane.ts';
 import { createPace } from './pace.ts';
-import type { RecordFilter } from './reader.ts';
+import { fits, type RecordFilter } from './reader.ts';
 import type { Ending } from './retry.ts';
 import type { UplinkTopics } from './topics.ts';
 
@@ -26,6 +26,10 @@ const BATCH_BYTES = 120 * 1024;
 const ENVELOPE_BYTES = 512;
 const REPLAY_BYTES = 100 * 1024;
 const BULK_LINGER_MS = 100;
+/** Urgent records on their way ahead of a backlog; beyond it the next come in their turn only. */
+const MOST_AHEAD = 100;
+/** As it stands in their messages: a replay nobody asked for. */
+const AHEAD = 'ahead';
 const urgentLanes: readonly Lane[] = ['L0', 'L1'];
 const bulkLanes: readonly Lane[] = ['L2', 'L3'];
 export const sentLanes: readonly Lane[] = [...urgentLanes, ...bulkLanes];
@@ -81,6 +85,8 @@ export function createSender({ uplink, gateway, filter, topics, pace: wanted, jo
   const allowance: Allowance = createAllowance(clock, wanted?.messagesPerSecond);
   let connection: Connection | undefined;
   let zstd = false;
+  /** L0 that came while urgent records wait. */
+  let ahead: JournalRecord[] = [];
   let beside = 0; // publishes in flight that belong to no lane
   let scheduled = false;
   let cancelLinger: (() => void) | undefined;
@@ -89,9 +95,13 @@ export function createSender({ uplink, gateway, filter, topics, pace: wanted, jo
   const window = () => Math.min(WINDOW, wanted?.inFlight ?? WINDOW, connection?.receiveMaximum ?? 0);
   const inFlight = () => urgent.inFlight + bulk.inFlight + beside;
   const recordBytes = () => (connection?.packetBytes ?? BATCH_BYTES) - ENVELOPE_BYTES;
-  const roomForBulk = () =>
-    inFlight() < Math.max(1, window() - RESERVE) &&
-    (bulk.inFlight === 0 || bulk.bytesInFlight + pace.batch <= pace.bytes);
+  /** For what has waited already: it must not fill the line so that what comes now cannot get through. */
+  const roomForBacklog = () => {
+    const bytes = bulk.bytesInFlight + (urgent.behind ? urgent.bytesInFlight : 0);
+    return inFlight() < Math.max(1, window() - RESERVE) && (bytes === 0 || bytes + pace.batch <= pace.bytes);
+  };
+  const roomForUrgent = () => (urgent.behind ? roomForBacklog() : inFlight() < window());
+  const urgentBytes = () => (urgent.behind ? pace.batch : BATCH_BYTES);
 
   const wakesIn = () => (cancelLinger ? Math.max(0, wakesAt - clock.mono()) : Number.POSITIVE_INFINITY);
   const limits = (most: number): Limits => ({ most: Math.min(most, recordBytes()), hard: recordBytes(), zstd });
@@ -105,13 +115,14 @@ export function createSender({ uplink, gateway, filter, topics, pace: wanted, jo
   function send(lane: SendLane, topic: string, most: number): void {
     const line = connection;
     if (!line) return;
+    const paced = lane === bulk || urgent.behind;
     const flight = lane.take(Math.min(most, recordBytes()), recordBytes());
     const { content } = flight;
     const payload =
       content instanceof Uint8Array ? asBuffer(content) : encode(batchText(gateway, flight, content), zstd);
     publishOn(line, topic, payload).then(
       () => {
-        if (lane === bulk && flight.bytes > 0) pace.acked(clock.mono() - flight.sentAt);
+        if (paced && flight.bytes > 0) pace.acked(clock.mono() - flight.sentAt);
         lane.acked(flight);
         schedule();
       },
@@ -119,17 +130,41 @@ export function createSender({ uplink, gateway, filter, topics, pace: wanted, jo
     );
   }
 
+  /**
+   * A fire alarm must not wait for a month of passages: while urgent records wait it goes on `up/reply` at once, as a replay
+   * of its one place, and once more in its turn. A receiver keeps each record once by its number.
+   */
+  function sendAhead(): void {
+    while (ahead.length > 0 && inFlight() < window() && allowance.has('urgent')) {
+      const [record] = ahead.splice(0, 1);
+      if (!record) return;
+      const { epoch, seq } = record;
+      const text = batchText(
+        gateway,
+        { epoch, after: seq - 1, through: seq },
+        [fitted(JSON.stringify(record), recordBytes())],
+        {
+          replay: AHEAD,
+        },
+      );
+      publishBeside(topics.reply, encode(text, zstd), false).catch((error: unknown) =>
+        log.debug({ reason: reasonOf(error), seq }, 'an urgent record comes in its turn only'),
+      );
+    }
+  }
+
   /** One turn of the event loop's worth of work: urgent first, then at most one batch of bulk. */
   function step(): void {
     scheduled = false;
     if (!connection) return;
-    urgent.fill(limits(BATCH_BYTES));
-    while (inFlight() < window() && urgent.due(BATCH_BYTES) && allowance.has('urgent')) {
-      send(urgent, topics.urgent, BATCH_BYTES);
-      urgent.fill(limits(BATCH_BYTES));
+    sendAhead();
+    urgent.fill(limits(urgentBytes()));
+    while (roomForUrgent() && urgent.due(urgentBytes()) && allowance.has('urgent')) {
+      send(urgent, topics.urgent, urgentBytes());
+      urgent.fill(limits(urgentBytes()));
     }
     bulk.fill(limits(pace.batch));
-    if (roomForBulk() && bulk.due(pace.batch) && allowance.has('bulk')) {
+    if (roomForBacklog() && bulk.due(pace.batch) && allowance.has('bulk')) {
       send(bulk, topics.bulk, pace.batch);
       schedule();
     } else wakeLater();
@@ -141,11 +176,12 @@ export function createSender({ uplink, gateway, filter, topics, pace: wanted, jo
   }
   /** For a batch that waits for more, or for its turn; where there is no room, an acknowledgement will wake us. */
   function wakeLater(): void {
-    const urgentIn = urgent.due(BATCH_BYTES) ? allowance.in('urgent') : urgent.dueIn();
+    const urgentIn = urgent.due(urgentBytes()) ? allowance.in('urgent') : urgent.dueIn();
     const bulkIn = bulk.due(pace.batch) ? allowance.in('bulk') : bulk.dueIn();
     const ms = Math.min(
-      inFlight() < window() ? (urgentIn ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY,
-      roomForBulk() ? (bulkIn ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY,
+      roomForUrgent() ? (urgentIn ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY,
+      ahead.length > 0 && inFlight() < window() ? allowance.in('urgent') : Number.POSITIVE_INFINITY,
+      roomForBacklog() ? (bulkIn ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY,
     );
     if (!Number.isFinite(ms) || ms >= wakesIn()) return;
     cancelLinger?.();
@@ -170,6 +206,11 @@ export function createSender({ uplink, gateway, filter, topics, pace: wanted, jo
 
   const unfollow = journal.onCommit((records: readonly JournalRecord[]) => {
     const news = [urgent.heard(records), bulk.heard(records)];
+    if (connection && urgent.behind) {
+      const first = records.filter((record) => isPressing(record) && fits(record, filter));
+      ahead.push(...first.slice(0, MOST_AHEAD - ahead.length));
+      news.push(first.length > 0);
+    }
     if (news.includes(true)) schedule();
   });
 
@@ -185,6 +226,7 @@ export function createSender({ uplink, gateway, filter, topics, pace: wanted, jo
     end(ending: Ending): void {
       if (ending.unanswered && bulk.bytesInFlight > 0) pace.lost();
       connection = undefined;
+      ahead = [];
       cancelLinger?.();
       cancelLinger = undefined;
       urgent.reset(false);
@@ -230,6 +272,9 @@ export function createSender({ uplink, gateway, filter, topics, pace: wanted, jo
     },
   };
 }
+
+/** Somebody waits for it above: an alarm, an outcome; nobody does for the proofs. */
+const isPressing = ({ lane, kind }: JournalRecord): boolean => lane === 'L0' && kind !== 'audit' && kind !== 'gap';
 
 const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
   Buffer.from(buffer, byteOffset, byteLength);

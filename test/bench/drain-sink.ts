@@ -13,9 +13,10 @@ export interface Arrived {
   /** Of them, those in the first message: the clock starts with it. */
   readonly first: number;
   readonly messages: number;
-  /** Between the first and the last message, ms. */
+  /** Between the first and the last message, ms; and when that came, as `sentAt` counts. */
   readonly tookMs: number;
-  /** Records of L0 that have one: their `data.sentAt`, and ms from then to here. */
+  readonly lastAt: number;
+  /** Records of L0 that have one: their `data.sentAt`, and ms from then to where it came first. */
   readonly waits: readonly { readonly sentAt: number; readonly ms: number }[];
 }
 
@@ -30,21 +31,23 @@ parentPort?.on('message', () => parentPort?.postMessage(report()));
 parentPort?.postMessage('ready');
 
 function report(): Arrived {
-  const waits: { sentAt: number; ms: number }[] = [];
+  const waits = new Map<number, number>();
   const counts: number[] = [];
   const times: number[] = [];
   for (const { at, body } of arrivals) {
     const { topic, payload } = messageOf(body);
-    if (topic.endsWith('/one')) counts.push(1);
-    else if (!topic.includes('/up/')) continue;
-    else {
-      const { records } = JSON.parse((payload[0] === 0x28 ? zstdDecompressSync(payload) : payload).toString()) as Batch;
-      if (topic.endsWith('/urgent')) {
-        for (const { data } of records) waits.push(...waitOf(data, at));
-        continue;
+    let count = topic.endsWith('/one') ? 1 : 0;
+    if (topic.includes('/up/')) {
+      const { records = [] } = JSON.parse(
+        (payload[0] === 0x28 ? zstdDecompressSync(payload) : payload).toString(),
+      ) as Partial<Batch>;
+      for (const { lane, data } of records) {
+        if (lane !== 'L0') count++;
+        for (const { sentAt, ms } of waitOf(data, at)) waits.set(sentAt, Math.min(ms, waits.get(sentAt) ?? ms));
       }
-      counts.push(records.length);
     }
+    if (count === 0) continue;
+    counts.push(count);
     times.push(at);
   }
   return {
@@ -52,7 +55,8 @@ function report(): Arrived {
     first: counts[0] ?? 0,
     messages: arrivals.length,
     tookMs: (times.at(-1) ?? 0) - (times[0] ?? 0),
-    waits,
+    lastAt: times.at(-1) ?? 0,
+    waits: [...waits].map(([sentAt, ms]) => ({ sentAt, ms })),
   };
 }
 

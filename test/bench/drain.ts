@@ -14,6 +14,7 @@ import { silentLog as log } from '../../runtime/log.ts';
 import { startUplink } from '../../runtime/uplink/mqtt.ts';
 import { freePort, type Peer, startMosquitto, startMosquittoAt } from '../uplink-peers.ts';
 import type { Arrived, SinkData } from './drain-sink.ts';
+import { openFarLine } from './far-line.ts';
 import { type Benchmark, compare, percentile, type Result } from './measure.ts';
 import { openPublisher, publish } from './mqtt-wire.ts';
 import { openFolder } from './scratch.ts';
@@ -26,6 +27,7 @@ const FILL_WINDOW = 500;
 const WINDOW = 1000;
 const URGENT_EVERY_MS = 5;
 const ARRIVES_MS = 120_000;
+const FAR_MS = 40;
 const PUBACK_BYTES = 4;
 const tuned = ['set_tcp_nodelay true', 'max_inflight_messages 0', 'memory_limit 0', 'sys_interval 1'];
 
@@ -37,6 +39,14 @@ interface Drained {
   readonly waits: readonly number[];
 }
 
+const passage = (n: number): Draft => ({
+  lane: 'L1',
+  kind: 'event',
+  scenario: 'vehicle-gate',
+  device: `camera-${n % 20}`,
+  name: 'passage',
+  data: { direction: 'in', plate: `粤B${n}`, lane: 'east-in' },
+});
 const reading = (n: number): Draft => ({
   lane: 'L3',
   kind: 'telemetry',
@@ -94,23 +104,35 @@ async function measured(cloud: Awaited<ReturnType<typeof openCloud>>, since = 0)
   return {
     rate: ((arrived.records - arrived.first) * 1000) / arrived.tookMs,
     bytes: bytes / arrived.records,
-    waits: arrived.waits.filter(({ sentAt }) => sentAt >= since).map(({ ms }) => ms),
+    waits: arrived.waits.filter(({ sentAt }) => sentAt >= since && sentAt < arrived.lastAt).map(({ ms }) => ms),
   };
 }
 
+interface Way {
+  /** Beside the backlog, records of L0 come at this pace, ms. */
+  readonly urgentEveryMs?: number;
+  /** Of a round trip to the server above; absent: it is as near as can be. */
+  readonly roundTripMs?: number;
+}
+/** What an uplink or a bridge dials to reach the port. */
+async function lineTo(port: number, { roundTripMs }: Way): Promise<AsyncDisposable & { readonly port: number }> {
+  return roundTripMs === undefined ? { port, async [Symbol.asyncDispose]() {} } : openFarLine(port, roundTripMs);
+}
+
 let turns = 0;
-/** @param urgent beside the backlog, records of L0 come at this pace */
-async function ours(journal: Journal, urgent?: number): Promise<Drained> {
+async function ours(journal: Journal, way: Way = {}): Promise<Drained> {
+  const { urgentEveryMs } = way;
   const since = performance.timeOrigin + performance.now();
   await using cloud = await openCloud();
+  await using line = await lineTo(cloud.port, way);
   const platform = await mqtt.connectAsync({ host: HOST, port: cloud.port });
   const accept = `gatehouse/v1/bench/${journal.gateway}/down/accept`;
   await platform.publishAsync(accept, '{"encoding":["zstd"]}', { qos: 1, retain: true });
   await platform.endAsync();
   const uplink = startUplink({
     id: `bench-${turns++}`,
-    url: `mqtt://${HOST}:${cloud.port}`,
-    filter: { lanes: ['L0', 'L3'] },
+    url: `mqtt://${HOST}:${line.port}`,
+    filter: { lanes: ['L0', 'L1', 'L3'] },
     site: 'bench',
     gateway: journal.gateway,
     version: '0.0.0',
@@ -121,20 +143,25 @@ async function ours(journal: Journal, urgent?: number): Promise<Drained> {
   });
   try {
     while (uplink.status().state !== 'online') await pause(1);
-    while (urgent !== undefined && uplink.status().backlog > WINDOW) {
+    let drained = false;
+    const found = measured(cloud, since).finally(() => {
+      drained = true;
+    });
+    while (urgentEveryMs !== undefined && !drained) {
       const data = { sentAt: performance.timeOrigin + performance.now() };
       await journal.append({ lane: 'L0', kind: 'event', scenario: 'smoke-alarm', device: 'd', name: 'alarm', data });
-      await pause(urgent);
+      await pause(urgentEveryMs);
     }
-    return await measured(cloud, since);
+    return await found;
   } finally {
     await uplink.stop();
   }
 }
 
-async function oneByOne(texts: readonly string[]): Promise<Drained> {
+async function oneByOne(texts: readonly string[], way: Way = {}): Promise<Drained> {
   await using cloud = await openCloud();
-  const client = await mqtt.connectAsync({ host: HOST, port: cloud.port, keepalive: 0 });
+  await using line = await lineTo(cloud.port, way);
+  const client = await mqtt.connectAsync({ host: HOST, port: line.port, keepalive: 0 });
   let next = 0;
   const { promise: done, resolve } = Promise.withResolvers<void>();
   let acked = 0;
@@ -154,11 +181,12 @@ async function oneByOne(texts: readonly string[]): Promise<Drained> {
 }
 
 /** The server below holds the backlog and stands still until the one above has its subscriber. */
-async function bridge(texts: readonly string[]): Promise<Drained> {
+async function bridge(texts: readonly string[], way: Way = {}): Promise<Drained> {
   const above = await freePort();
+  await using line = await lineTo(above, way);
   await using below = await startMosquitto(
     ...['set_tcp_nodelay true', `max_inflight_messages ${WINDOW}`, 'memory_limit 0', 'persistence false'],
-    ...['connection up', `address ${HOST}:${above}`, 'topic up/# out 1', 'cleansession false'],
+    ...['connection up', `address ${HOST}:${line.port}`, 'topic up/# out 1', 'cleansession false'],
     ...['restart_timeout 1', 'try_private false', 'notifications false', 'bridge_attempt_unsubscribe false'],
     ...['bridge_protocol_version mqttv311', 'remote_clientid below', 'keepalive_interval 60'],
   );
@@ -187,60 +215,91 @@ async function fill({ port }: Peer, texts: readonly string[]): Promise<void> {
   publisher.socket.destroy();
 }
 
+/** A backlog, and the texts of its records for those who have no journal. */
+async function backlog(journal: Journal, draft: (n: number) => Draft): Promise<string[]> {
+  const texts: string[] = [];
+  for (let n = 0; n < RECORDS; n += 1000) {
+    const records = await journal.append(...Array.from({ length: 1000 }, (_, i) => draft(n + i)));
+    for (const record of records) texts.push(JSON.stringify(record));
+  }
+  return texts;
+}
+
+async function paired(rounds: number, way: Way): Promise<Result[]> {
+  using folder = openFolder();
+  await using journal = await Journal.open({ directory: folder.path, clock, log });
+  const texts = await backlog(journal, reading);
+  const pairs: [Drained, Drained, Drained][] = [];
+  const waits: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const found = new Map<string, Drained>();
+    const turns = [
+      ['ours', () => ours(journal, way)],
+      ['bridge', () => bridge(texts, way)],
+      ['oneByOne', () => oneByOne(texts, way)],
+    ] as const;
+    for (const [name, run] of round % 2 === 0 ? turns : turns.toReversed()) found.set(name, await run());
+    waits.push(...(await ours(journal, { ...way, urgentEveryMs: URGENT_EVERY_MS })).waits);
+    const [own, bridged, single] = turns.map(([name]) => found.get(name));
+    if (own && bridged && single) pairs.push([own, bridged, single]);
+  }
+  const where = way.roundTripMs === undefined ? '' : ` over ${way.roundTripMs} ms`;
+  const against = (peer: 1 | 2, name: string): Result[] => [
+    compare(
+      `drain${where}`,
+      'records/s',
+      name,
+      pairs.map((all) => [all[0].rate, all[peer].rate]),
+    ),
+    compare(
+      `drain${where}, on the wire`,
+      'bytes/record',
+      name,
+      pairs.map((all) => [all[0].bytes, all[peer].bytes]),
+    ),
+  ];
+  return [
+    ...against(1, 'Mosquitto bridge, limits lifted'),
+    ...against(2, 'mqtt.js, one message per record'),
+    waited(`an L0 record upstream during the drain${where}, p99`, waits),
+  ];
+}
+
+function waited(name: string, waits: readonly number[]): Result {
+  const p99 = percentile(waits, 0.99);
+  return {
+    ...{ name, unit: 'ms', value: p99, peer: 'the bar of a second', peerValue: 1000, ratio: p99 / 1000 },
+    ...{ min: Math.min(...waits), max: Math.max(...waits), runs: waits.length },
+  };
+}
+
 export const drain: Benchmark = {
   name: 'drain',
   about: `a backlog of ${RECORDS} records to a Mosquitto above, at QoS 1, and how long a record of L0 waits meanwhile`,
+  run: (rounds) => paired(rounds, {}),
+};
+
+export const drainFar: Benchmark = {
+  name: 'drain-far',
+  about: `the same over a line with a round trip of ${FAR_MS} ms`,
+  run: (rounds) => paired(rounds, { roundTripMs: FAR_MS }),
+};
+
+export const drainUrgent: Benchmark = {
+  name: 'drain-urgent',
+  about: `a record of L0 beside a backlog of ${RECORDS} passages, which go by the same cursor: near, and ${FAR_MS} ms away`,
   async run(rounds) {
     using folder = openFolder();
     await using journal = await Journal.open({ directory: folder.path, clock, log });
-    const texts: string[] = [];
-    for (let n = 0; n < RECORDS; n += 1000) {
-      const records = await journal.append(...Array.from({ length: 1000 }, (_, i) => reading(n + i)));
-      for (const record of records) texts.push(JSON.stringify(record));
+    await backlog(journal, passage);
+    const results: Result[] = [];
+    for (const roundTripMs of [undefined, FAR_MS]) {
+      const waits: number[] = [];
+      const way = { urgentEveryMs: URGENT_EVERY_MS, ...(roundTripMs === undefined ? {} : { roundTripMs }) };
+      for (let round = 0; round < rounds; round++) waits.push(...(await ours(journal, way)).waits);
+      const where = roundTripMs === undefined ? '' : ` over ${roundTripMs} ms`;
+      results.push(waited(`an L0 record upstream beside passages${where}, p99`, waits));
     }
-    const pairs: [Drained, Drained, Drained][] = [];
-    const waits: number[] = [];
-    for (let round = 0; round < rounds; round++) {
-      const found = new Map<string, Drained>();
-      const turns = [
-        ['ours', () => ours(journal)],
-        ['bridge', () => bridge(texts)],
-        ['oneByOne', () => oneByOne(texts)],
-      ] as const;
-      for (const [name, run] of round % 2 === 0 ? turns : turns.toReversed()) found.set(name, await run());
-      waits.push(...(await ours(journal, URGENT_EVERY_MS)).waits);
-      const [own, bridged, single] = turns.map(([name]) => found.get(name));
-      if (own && bridged && single) pairs.push([own, bridged, single]);
-    }
-    const against = (peer: 1 | 2, name: string): Result[] => [
-      compare(
-        'drain',
-        'records/s',
-        name,
-        pairs.map((all) => [all[0].rate, all[peer].rate]),
-      ),
-      compare(
-        'drain, on the wire',
-        'bytes/record',
-        name,
-        pairs.map((all) => [all[0].bytes, all[peer].bytes]),
-      ),
-    ];
-    const p99 = percentile(waits, 0.99);
-    return [
-      ...against(1, 'Mosquitto bridge, limits lifted'),
-      ...against(2, 'mqtt.js, one message per record'),
-      {
-        name: 'an L0 record upstream during the drain, p99',
-        unit: 'ms',
-        value: p99,
-        peer: 'the bar of a second',
-        peerValue: 1000,
-        ratio: p99 / 1000,
-        min: Math.min(...waits),
-        max: Math.max(...waits),
-        runs: waits.length,
-      },
-    ];
+    return results;
   },
 };

@@ -6,7 +6,7 @@ import { access } from './access.ts';
 import { apiPage } from './api-page.ts';
 import { append } from './append.ts';
 import { cursors } from './cursors.ts';
-import { drain } from './drain.ts';
+import { drain, drainFar, drainUrgent } from './drain.ts';
 import { eventToRelay } from './event-to-relay.ts';
 import { growth } from './growth.ts';
 import { ingest } from './ingest.ts';
@@ -20,6 +20,8 @@ const benchmarks: readonly Benchmark[] = [
   append,
   ingest,
   drain,
+  drainFar,
+  drainUrgent,
   cursors,
   access,
   apiPage,
