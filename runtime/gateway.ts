@@ -16,7 +16,7 @@ import { newestDatabase } from './backup/recover.ts';
 import { type Broker, startBroker } from './broker.ts';
 import { createCalendar } from './calendar/calendar.ts';
 import { systemClock } from './clock.ts';
-import { type ClockQuality, watchClock } from './clock-quality.ts';
+import { type ClockQuality, recordSteps, watchClock } from './clock-quality.ts';
 import { schema as commandSchema, Dispatcher } from './commands/dispatcher.ts';
 import type { Lease } from './commands/leases.ts';
 import { openPlatformKeys } from './commands/platform-keys.ts';
@@ -121,16 +121,6 @@ async function prepareSite(config: Config, inventory: Inventory, say: (text: str
   if (demo && !hosts.every(isLoopback)) throw new CannotStart(EXIT.config, 'demoLoopback', hosts);
   return demo;
 }
-
-const stepped = (delta: number): Draft => ({
-  lane: 'L1',
-  kind: 'event',
-  scenario: 'gateway',
-  device: '',
-  name: 'clock.stepped',
-  data: { delta },
-  actor: 'system:clock',
-});
 
 /** A journal that had to begin anew is an alarm, not only a record. */
 async function tellRecovery({ started }: Journal, alarms: Alarms): Promise<void> {
@@ -410,7 +400,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
       }
     });
   try {
-    const quality = watchClock(clock, (delta) => void journal.append(stepped(delta)));
+    const quality = watchClock(clock);
     onStop(() => quality.stop());
     let storage: Storage | undefined;
     const journal = await Journal.open({
@@ -436,6 +426,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
       onFull: () => storage?.onFull(),
     });
     stack.use(journal);
+    onStop(recordSteps(quality, { journal, clock, log }));
 
     const inventory = Inventory.open(journal, { profiles: loadProfiles(), driverOf });
     const lost = await inventory.sealSecrets();
