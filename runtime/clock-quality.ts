@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { type Clock, delay, every } from './clock.ts';
 import type { Draft, JournalRecord } from './contracts/record.ts';
 import { reasonOf } from './errors.ts';
-import type { Journal } from './journal/journal.ts';
 import type { Log } from './log.ts';
 
 /** A wall clock that ran this far from the monotonic one between two looks was set. */
@@ -71,7 +70,7 @@ const stepped = (delta: number): Draft => ({
 /** Every step is a record; one that the disk does not take now is tried again until it does. @returns what ends it */
 export function recordSteps(
   quality: Pick<ClockQuality, 'onStep'>,
-  { journal, clock, log }: { journal: Pick<Journal, 'append'>; clock: Clock; log: Log },
+  { journal, clock, log }: { journal: { append(draft: Draft): Promise<unknown> }; clock: Clock; log: Log },
 ): () => void {
   const stopped = new AbortController();
   async function record(delta: number): Promise<void> {

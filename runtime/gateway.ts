@@ -41,6 +41,7 @@ import { type FlowHistory, schema as flowSchema, openFlowHistory } from './flow-
 import { registerEditor } from './flows/editor-proxy.ts';
 import { keptSecret } from './flows/secret.ts';
 import { type Flows, startFlows } from './flows/supervisor.ts';
+import { refuseFullDisk } from './full-disk.ts';
 import { Journal } from './journal/journal.ts';
 import { lockDirectory } from './journal/lock.ts';
 import { createOnce, schema as onceSchema } from './journal/once.ts';
@@ -53,7 +54,6 @@ import { createOutputs } from './outputs.ts';
 import { createReplays } from './replay/replays.ts';
 import { createRules, schema as ruleSchema } from './rules/rules.ts';
 import { reportTo } from './storage/alarms.ts';
-import { dropBallast } from './storage/ballast.ts';
 import { schema as storageSchema } from './storage/schema.ts';
 import { settingsFrom } from './storage/settings.ts';
 import { type Storage, watchSpace } from './storage/space.ts';
@@ -70,9 +70,6 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 const DEMO_SITE = fileURLToPath(new URL('./demo/demo-site.yaml', import.meta.url));
 const DEMO_ID = 'demo';
 const BOOTH = fileURLToPath(new URL('./booth/dist/index.html', import.meta.url));
-const MIN_FREE_BYTES = 256 << 20;
-/** With less the database may not even open. */
-const LEAST_FREE_BYTES = 16 << 20;
 
 export interface Gateway {
   /** Stops intake, finishes what was accepted, closes the journal (reliability.md V8). */
@@ -80,16 +77,6 @@ export interface Gateway {
   /** The journal answers: everything accepted before is durable. */
   healthy(): Promise<boolean>;
   readonly log: Log;
-}
-
-/** A new installation needs room. One that is there already starts on a full disk too: L0 goes on (reliability.md B2). */
-function refuseFullDisk(dataDir: string): void {
-  const { bavail, bsize } = statfsSync(dataDir);
-  const free = bavail * bsize;
-  if (free >= MIN_FREE_BYTES) return;
-  if (!existsSync(join(dataDir, 'gatehouse.db')))
-    throw new CannotStart(EXIT.config, 'diskFull', [`${dataDir}: ${Math.round(free / 2 ** 20)} MB`]);
-  if (free < LEAST_FREE_BYTES) dropBallast(join(dataDir, 'ballast'));
 }
 
 function openLog(config: Config): { log: Log; logFile?: string } {

@@ -87,6 +87,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   'runtime/gatehouse': [CONTRACTS, JOURNAL, 'runtime/backup/', 'runtime/replay/', 'runtime/storage/', ...BASE],
   'runtime/safety': [CONTRACTS, JOURNAL, 'runtime/api/', 'runtime/config.ts', ...BASE],
   'runtime/exit.ts': ['runtime/announce'],
+  'runtime/full-disk.ts': ['runtime/exit.ts', 'runtime/storage/'],
   // The one place that builds things; main.ts only starts and ends it.
   'runtime/gateway.ts': ['runtime/', 'drivers/'],
   'runtime/main.ts': ['runtime/'],
