@@ -7,6 +7,7 @@ import { disk } from './disk.ts';
 import { diskFills } from './disk-fills.ts';
 import { harness } from './harness.ts';
 import { kill } from './kill.ts';
+import { linkages } from './linkages.ts';
 import { outage } from './outage.ts';
 import { powerCut } from './power-cut.ts';
 import { powerCutSite } from './power-cut-site.ts';
@@ -19,6 +20,7 @@ export const trials: readonly Trial[] = [
   powerCutSite,
   kill,
   commands,
+  linkages,
   chaos,
   disk,
   diskFills,
