@@ -19,6 +19,7 @@ import { createFollower, type Follower } from './follow.ts';
 import { openPosition } from './position.ts';
 import type { Red } from './red.ts';
 import { openScheduleMemory, type ScheduleMemory } from './schedule/memory.ts';
+import { isObject } from './shapes.ts';
 import { createZones } from './zones.ts';
 
 /** A decision moves nothing: it may wait for a core that is restarting. */
@@ -126,6 +127,16 @@ export function gatewayOf(red: Red): Gateway {
   const gateway = opened.get(connection) ?? openGateway(red, connection);
   opened.set(connection, gateway);
   return gateway;
+}
+
+/**
+ * Starting or deploying a flow never moves anything: what a deploy sets off is not for commands. Told by the flow process
+ * of a gateway; a Node-RED of somebody else does not know.
+ */
+export function beganWithDeploy({ settings }: Red): boolean {
+  const { gatehouse } = settings;
+  if (!isObject(gatehouse) || typeof gatehouse.beganWithDeploy !== 'function') return false;
+  return gatehouse.beganWithDeploy() === true;
 }
 
 const memories = new WeakMap<Connection, ScheduleMemory>();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { FlowVersion } from '../runtime/contracts/api.ts';
 import type { Category } from '../runtime/contracts/contract.ts';
 import type { JournalRecord } from '../runtime/contracts/record.ts';
 import { localeOf } from '../runtime/derive/editor-words.ts';
@@ -212,6 +213,37 @@ test('past records are played into the flow: what it would do stands beside what
   await page.locator('.gh-replay-save').click();
   await page.locator('.gh-replay-told', { hasText: '已保存' }).waitFor();
   expect(await commands()).toBe(before);
+});
+
+test('the deploy history: a note at the deploy, who and what in the side bar, and back with one click', async () => {
+  const version = (id: number) => page.locator(`.gh-version[data-version="${id}"]`);
+  await inPage(`RED.sidebar.show('gh-history')`);
+  await version(1).waitFor();
+  expect(await version(1).textContent()).toContain('system:flows');
+  await page.locator('#gh-deploy-note').fill('试验烟感');
+  await inPage(`RED.nodes.filterNodes({ type: 'gh-smoke-alarm' })[0].name = '三楼'; RED.nodes.dirty(true)`);
+  const deployed = page.waitForResponse((response) => response.url().endsWith('/editor/flows'));
+  await page.locator('#red-ui-header-button-deploy').click();
+  expect((await deployed).status()).toBe(200);
+  await version(3).waitFor();
+  expect(await version(3).textContent()).toContain('user:demo-installer: 试验烟感');
+  await version(3).locator('a').click();
+  await version(3).locator('.gh-version-changes', { hasText: '三楼' }).waitFor();
+  expect(await page.locator('#gh-deploy-note').inputValue()).toBe('');
+  await shot('editor-history');
+  const again = page.waitForEvent('load');
+  await version(1).locator('.gh-restore').click();
+  await again;
+  await page.waitForFunction(`window.RED?.nodes?.filterNodes?.({ type: 'gh-vehicle-gate' }).length > 0`);
+  expect(await inPage<number>(`RED.nodes.filterNodes({ type: 'gh-smoke-alarm' }).length`)).toBe(0);
+  const { items } = await gateway.json<{ items: FlowVersion[] }>('/flows/versions', { as: 'demo-auditor' });
+  expect(items.map(({ id, origin, author }) => [id, origin, author])).toEqual([
+    [4, 'restore', 'user:demo-installer'],
+    [3, 'deploy', 'user:demo-installer'],
+    [2, 'deploy', 'user:demo-installer'],
+    [1, 'first', 'system:flows'],
+  ]);
+  expect(items[0]?.hash).toBe(items[3]?.hash);
 });
 
 test('the editor connects again by itself when the flow process was killed, and ends with the maintenance', async () => {

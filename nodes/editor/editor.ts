@@ -1,6 +1,7 @@
 /** The browser half of our nodes. The pages derived from the contracts call these with what a contract says. */
 import { type Checklist, checklist, type TickGroup } from './checklist.ts';
 import { notice, workOrder } from './duty.ts';
+import { deployHistory } from './history.ts';
 import { type Editing, field, type Look, labelOf, lookOf, nameCategory, saveDevice } from './look.ts';
 import { devicePicker, zoneChoices } from './picker.ts';
 import { query } from './query.ts';
@@ -233,6 +234,8 @@ window.RED.plugins.registerPlugin('gatehouse-replay', { onadd: addReplay });
 $.ajaxPrefilter((_options, _original, xhr) => {
   xhr.setRequestHeader('X-Gatehouse', '1');
 });
+
+deployHistory();
 
 Object.assign(window, {
   GatehouseNodes: { scenario, records, access, alarm, notice, workOrder, query, schedule },

@@ -11,7 +11,7 @@ import { watchContexts } from './context-weight.ts';
 import { BEAT_EVERY_MS, type FromChild, idleReasons, RSS_LIMIT, type StartMessage, type ToChild } from './messages.ts';
 import { loadNodeRed, type NodeRed, type RuntimeEvent } from './node-red.ts';
 import { EDITOR_ROOT, flowSettings } from './settings.ts';
-import { takeBusiest, traceNodes } from './trace.ts';
+import { noteStart, takeBusiest, traceNodes } from './trace.ts';
 
 const say = (message: FromChild): void => {
   if (process.connected) process.send?.(message);
@@ -28,7 +28,10 @@ function guardFromWorker(parent: number): void {
 
 /** Tells the core whether flows run; a deploy from the editor may change it at any time. */
 function reportFlows(red: NodeRed): void {
-  red.events.on('flows:started', () => say({ is: 'flows', running: true }));
+  red.events.on('flows:started', () => {
+    noteStart();
+    say({ is: 'flows', running: true });
+  });
   red.events.on('runtime-event', ({ id, payload }: RuntimeEvent) => {
     const reason = idleReasons.find((known) => known === payload?.error);
     if (id !== 'runtime-state' || reason === undefined) return;
@@ -97,8 +100,8 @@ async function run(start: StartMessage, red: NodeRed): Promise<ReturnType<typeof
 
 let editor: Awaited<ReturnType<typeof run>> | undefined;
 let editorWanted = false;
-const ending = traceNodes();
 const red = loadNodeRed();
+const ending = traceNodes();
 const contexts = watchContexts();
 
 async function leave(): Promise<void> {

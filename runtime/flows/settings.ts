@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { inspect, types } from 'node:util';
 import { EDITOR_HEADER, verifyEditorToken } from './editor-token.ts';
 import type { StartMessage } from './messages.ts';
+import { beganWithDeploy } from './trace.ts';
 
 /** Where the editor lives, in the child and behind the gateway's login alike. */
 export const EDITOR_ROOT = '/editor';
@@ -97,6 +98,7 @@ export function flowSettings(start: StartMessage, contextStorage: object, writeL
     },
     logging: {
       gatehouse: {
+        beganWithDeploy,
         level: 'info',
         metrics: false,
         audit: false,
@@ -115,6 +117,7 @@ export function flowSettings(start: StartMessage, contextStorage: object, writeL
       socket: start.socket,
       token: start.token,
       directory: start.directory,
+      beganWithDeploy,
       ...(start.replay ? { replay: true } : {}),
     },
   };

@@ -23,10 +23,14 @@ interface TracedNode {
   readonly _alias?: string;
   readonly _path?: string;
   readonly z?: string;
+  readonly type?: string;
+  /** Of an inject node: fires by itself after each deploy. */
+  readonly once?: boolean;
 }
 interface NodeClass {
   readonly prototype: {
     _emitInput(this: TracedNode, message: unknown): void;
+    receive(this: TracedNode, message: unknown): void;
     close(this: TracedNode, removed: boolean): Promise<void>;
   };
 }
@@ -38,6 +42,14 @@ interface FlowUtil {
 const EX_SOFTWARE = 70;
 
 const runners = new AsyncLocalStorage<Runner>();
+/**
+ * What goes on began with the making of a node, that is with a start or a deploy: for good (an inject node that fires once,
+ * the set-up code of a function), or for a while (a socket that is opened then brings what others send for as long as it
+ * lives, but what it brings at once, such as a retained message, is the deploy's doing).
+ */
+const made = new AsyncLocalStorage<{ readonly forGood: boolean } | undefined>();
+const DEPLOY_MS = 10_000;
+let startedAt = 0;
 const loads = new Map<string, Load>();
 const known = new WeakMap<object, Runner>();
 let inHand: Runner | undefined;
@@ -78,6 +90,17 @@ export function takeBusiest(): { readonly tab: string; readonly node: string; re
   const found = busiest && { ...busiest };
   for (const load of loads.values()) load.messages = 0;
   return found;
+}
+
+/** The flows run from now on. */
+export function noteStart(): void {
+  startedAt = performance.now();
+}
+
+/** Whatever goes on now was set off by a start or a deploy, not by something that happened. */
+export function beganWithDeploy(): boolean {
+  const origin = made.getStore();
+  return origin !== undefined && (origin.forGood || performance.now() - startedAt < DEPLOY_MS);
 }
 
 /** What ends this process by itself leaves word whose it was. No "carry on": what a throw left half done stays so (V5). */
@@ -122,20 +145,34 @@ function watchTalk(): void {
 export function traceNodes(): { forgetExit(): void } {
   const { prototype } = runtimePart('nodes/Node.js') as NodeClass;
   const flowUtil = runtimePart('flows/util.js') as FlowUtil;
-  const { _emitInput: emitInput, close } = prototype;
+  const { _emitInput: emitInput, receive, close } = prototype;
+  const fired = new WeakSet<object>();
+  let handed = false;
+  prototype.receive = function traced(message) {
+    handed = true;
+    receive.call(this, message);
+    handed = false;
+  };
   prototype._emitInput = function traced(message) {
     const runner = runnerOf(this, this._path ?? this.z ?? 'global');
     runner.load.messages += 1;
     runner.load.node = runner.node;
-    run(runner, () => emitInput.call(this, message));
+    const act = () => run(runner, () => emitInput.call(this, message));
+    if (this.type !== 'inject') return act();
+    // Its button hands it a message; its first of its own is that of the deploy, all others are those of a timetable.
+    const atDeploy = !handed && this.once === true && !fired.has(this);
+    if (!handed) fired.add(this);
+    made.run(atDeploy ? { forGood: true } : undefined, act);
   };
   prototype.close = function traced(removed) {
     return run(runnerOf(this, this._path ?? this.z ?? 'global'), () => close.call(this, removed));
   };
   const { createNode } = flowUtil;
   flowUtil.createNode = (flow, config) =>
-    run(runnerOf({ id: config.id, ...(config._alias ? { _alias: config._alias } : {}) }, flow.path), () =>
-      createNode(flow, config),
+    made.run({ forGood: config.type === 'function' }, () =>
+      run(runnerOf({ id: config.id, ...(config._alias ? { _alias: config._alias } : {}) }, flow.path), () =>
+        createNode(flow, config),
+      ),
     );
   // Timers, promises and sockets go on in the name of whoever began them.
   createHook({ before: () => mark(runners.getStore()), after: () => mark(undefined) }).enable();

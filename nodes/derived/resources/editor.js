@@ -1,6 +1,7 @@
 /** The browser half of our nodes. The pages derived from the contracts call these with what a contract says. */
 import {                 checklist,                } from './checklist.js';
 import { notice, workOrder } from './duty.js';
+import { deployHistory } from './history.js';
 import {               field,            labelOf, lookOf, nameCategory, saveDevice } from './look.js';
 import { devicePicker, zoneChoices } from './picker.js';
 import { query } from './query.js';
@@ -206,6 +207,8 @@ window.RED.plugins.registerPlugin('gatehouse-replay', { onadd: addReplay });
 $.ajaxPrefilter((_options, _original, xhr) => {
   xhr.setRequestHeader('X-Gatehouse', '1');
 });
+
+deployHistory();
 
 Object.assign(window, {
   GatehouseNodes: { scenario, records, access, alarm, notice, workOrder, query, schedule },

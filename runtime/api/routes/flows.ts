@@ -6,7 +6,7 @@ import { callerOf } from '../caller.ts';
 import type { App, RouteContext } from '../parts.ts';
 
 const PAGE = 50;
-const byId = Type.Object({ id: Type.Integer({ minimum: 1, maximum: 2 ** 40 }) }, { additionalProperties: false });
+const byId = Type.Object({ id: Type.String({ pattern: '^[1-9][0-9]{0,11}$' }) }, { additionalProperties: false });
 const listQuery = Type.Object(
   {
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200 })),
@@ -50,7 +50,7 @@ export function flowRoutes(app: App, { parts: { flows, flowHistory } }: RouteCon
       config: { right: 'flow.read' },
       schema: { operationId: 'getFlowVersion', tags: ['flows'], params: byId, response: { 200: flowVersionDetail } },
     },
-    (request) => history().get(request.params.id),
+    (request) => history().get(Number(request.params.id)),
   );
 
   app.post(
@@ -70,7 +70,7 @@ export function flowRoutes(app: App, { parts: { flows, flowHistory } }: RouteCon
       if (running?.state().editorUntil === undefined)
         throw new GatehouseError('flows.editor_closed', 'Start maintenance mode first: POST /api/v1/maintenance');
       const { actor } = callerOf(request);
-      const version = await history().restore(request.params.id, { actor, note: request.body.note ?? '' });
+      const version = await history().restore(Number(request.params.id), { actor, note: request.body.note ?? '' });
       running.reload();
       return version;
     },
