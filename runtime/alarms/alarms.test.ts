@@ -173,4 +173,21 @@ describe('shelving and restarts', () => {
     await alarms.raise(smoke);
     expect(alarms.open()).toHaveLength(2);
   });
+
+  test('R2 what became durable after the disk had refused something before it is not forgotten', async () => {
+    const { id } = await alarms.raise(forced);
+    alarms.saveWithChanges(() => [{ sql: 'INSERT INTO alarm VALUES (NULL, NULL, NULL, NULL)', params: [] }]);
+    const refused = alarms.act(id, 'ack', {}, guard);
+    await Promise.resolve(); // that is on its way to the disk
+    await Promise.resolve();
+    const others = [smoke, { ...smoke, device: 'smoke-2' }].map((one) => journal.commit(alarms.planRaise(one)));
+    await expect(refused).rejects.toThrow();
+    await Promise.all(others);
+    const standing = alarms.open().map(({ device, process }) => `${device} ${process}`);
+    expect(standing.toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
+      'gate-east-in ACTIVE_UNACK',
+      'smoke-1 ACTIVE_UNACK',
+      'smoke-2 ACTIVE_UNACK',
+    ]);
+  });
 });

@@ -165,6 +165,8 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
   let listener: AlarmListener | undefined;
   let alsoSaved: () => readonly Write[] = () => [];
   let failedAt = Number.NEGATIVE_INFINITY;
+  /** While changes from before the last reload may still become durable: those that were changed after it. */
+  let changedSince: Set<string> | undefined;
   let stopped = false;
 
   /** Runs `action` when alarm time has come to `due`; only the last one of a name counts. */
@@ -186,6 +188,7 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
 
   function remember(kept: Kept): void {
     const { view, timing } = kept;
+    changedSince?.add(view.id);
     const key = keyOf(view.device, view.kind);
     if (!isOpen(view)) {
       wait(view.id, undefined, async () => {});
@@ -403,7 +406,25 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
     for (const row of stored.all()) remember(parse(row.view));
     floods.reload();
     wait('flood', floods.due(), endFloods);
+    const since = new Set<string>();
+    changedSince = since;
+    const settled = () => {
+      if (changedSince === since) changedSince = undefined;
+    };
+    journal.append().then(settled, settled); // the writer answers in order
   }
+
+  /** What was handed over before a reload and became durable after it counts all the same. */
+  const unfollow = journal.onCommit((records) => {
+    if (!changedSince) return;
+    for (const { kind, data } of records) {
+      const id = kind === 'alarm' ? (data as { alarm?: string }).alarm : undefined;
+      const row = id === undefined || changedSince.has(id) ? undefined : byId.get(id);
+      if (!row) continue;
+      remember(parse(row.view));
+      changedSince.delete(id ?? '');
+    }
+  });
   const byId = journal.db.prepare<[string], { view: string }>('SELECT view FROM alarm WHERE id = ?');
   const newest = journal.db.prepare<[number, number], { view: string }>(
     'SELECT view FROM alarm WHERE changed < ? ORDER BY changed DESC LIMIT ?',
@@ -499,6 +520,7 @@ export function createAlarms({ journal, clock, site = nowhere, log }: AlarmParts
     },
     stop() {
       stopped = true;
+      unfollow();
       for (const cancel of timers.values()) cancel();
     },
   };

@@ -37,6 +37,8 @@ const CHATTER_COMINGS = 3;
 const CHATTER_MS = 60_000;
 const HOLD_FIRST_MS = 30_000;
 const HOLD_MOST_MS = 15 * 60_000;
+/** Whether danger to life is over has to be known sooner. */
+const HOLD_MOST_P1_MS = 60_000;
 /** While it chatters, this is how often it is told. */
 const TELL_MS = 60_000;
 
@@ -119,13 +121,14 @@ export function cameWhileHeld(
   const { chatter } = view;
   if (!gone || !chatter) return undefined;
   const told = now - (timing.toldAt ?? 0) >= TELL_MS;
+  const longest = view.priority === 1 ? HOLD_MOST_P1_MS : HOLD_MOST_MS;
   return {
     told,
     view: {
       ...view,
       count: view.count + 1,
       changedAt: wall,
-      chatter: { ...chatter, count: chatter.count + 1, holdOffMs: Math.min(chatter.holdOffMs * 2, HOLD_MOST_MS) },
+      chatter: { ...chatter, count: chatter.count + 1, holdOffMs: Math.min(chatter.holdOffMs * 2, longest) },
     },
     timing: { ...rest, ...(told ? { toldAt: now } : {}) },
   };

@@ -5,6 +5,8 @@ import { csvField } from './export-text.ts';
 /** Excel takes a file for UTF-8 only with it. */
 const BOM = '\uFEFF';
 const HEAD = ['section', 'of', 'figure', 'value'];
+/** Moments, which people read as such. */
+const MOMENTS = /(^|\.)(from|to|since|until)$/;
 /** What names a line of a list, in this order. */
 const NAMES = ['booth', 'operator', 'priority', 'level', 'device', 'scenario', 'kind', 'zone', 'alarm'];
 
@@ -13,10 +15,13 @@ export function statisticsCsv(statistics: AlarmStatistics): string {
   return `${BOM}${[HEAD, ...rows].map((row) => row.map(csvField).join(',')).join('\r\n')}\r\n`;
 }
 
+const shown = (figure: string, value: unknown): string =>
+  MOMENTS.test(figure) && typeof value === 'number' ? new Date(value).toISOString() : String(value);
+
 function linesOf(section: string, value: unknown): string[][] {
   if (Array.isArray(value)) return value.flatMap((item: object) => figuresOf(section, item));
   if (typeof value === 'object' && value !== null) return figuresOf(section, value);
-  return [[section, '', '', String(value)]];
+  return [[section, '', '', shown(section, value)]];
 }
 
 function figuresOf(section: string, item: object): string[][] {
@@ -29,7 +34,7 @@ function figuresOf(section: string, item: object): string[][] {
     .filter(([key]) => !NAMES.includes(key))
     .flatMap(([key, value]) =>
       typeof value === 'object' && value !== null
-        ? Object.entries(value).map(([part, inner]) => [section, of, `${key}.${part}`, String(inner)])
-        : [[section, of, key, String(value)]],
+        ? Object.entries(value).map(([part, inner]) => [section, of, `${key}.${part}`, shown(part, inner)])
+        : [[section, of, key, shown(key, value)]],
     );
 }

@@ -76,6 +76,7 @@ describe('statistics', () => {
     const lines = sheet.body.replace('\uFEFF', '').trim().split('\r\n');
     expect(lines[0]).toBe('section,of,figure,value');
     expect(lines).toContain('alarms,,,2');
+    expect(lines[1]).toMatch(/^from,,,\d{4}-\d\d-\d\dT/);
     expect(lines).toContain('priorities,2,alarms,2');
     expect(lines.some((line) => /^shelved,.*,reason,施工$/.test(line))).toBe(true);
   });

@@ -91,6 +91,8 @@ interface Hosted {
   readonly speaker: Speaker;
   readonly repeats: Repeats;
   readonly flapping: Flapping;
+  /** What its link is now could not be recorded and will be tried again. */
+  cancelRetry: () => void;
   readonly rejected: Map<string, { count: number; at: number }>;
 }
 
@@ -110,6 +112,8 @@ const REPEAT_MS = 60_000;
 /** What a device sent and nobody can use: told once a minute, with its count. */
 const UNREADABLE: readonly string[] = ['push.unreadable', 'driver.frame', 'record.invalid'];
 const ACTOR = 'system:devices';
+/** After the disk has refused what a link is. */
+const RETRY_MS = 5000;
 const SILENCE_CHECK_MS = 1000;
 /** One rejection per point and minute is recorded, with its count. */
 const REJECTED_MS = 60_000;
@@ -251,11 +255,18 @@ export function createHost({ journal, alarms, evidence, driverOf, heard, clock, 
   }
 
   /** The link as it is now: its record, and the alarms that follow from it, in one transaction. */
-  function tellLink({ device, view: { state, reason } }: Hosted): void {
+  function tellLink(entry: Hosted): void {
+    const { device, view } = entry;
+    const { state, reason } = view;
     const id = uuidv7(clock.now());
     const record = stateOf(device, 'link', { state, ...(reason === undefined ? {} : { reason }) }, id);
     const units = state === 'offline' ? fellSilent(device, id) : spokeAgain(device, id);
-    void note(commit(join([{ records: [record] }, ...units])));
+    commit(join([{ records: [record] }, ...units])).catch((error: unknown) => {
+      log.error({ err: error, device: device.id }, 'the link of a device could not be recorded; trying again');
+      alarms.reload();
+      entry.cancelRetry();
+      entry.cancelRetry = clock.after(RETRY_MS, () => tellLink(entry));
+    });
   }
 
   const stateOf = (device: HostedDevice, name: string, data: object, id = uuidv7(clock.now())): Draft => ({
@@ -284,8 +295,10 @@ export function createHost({ journal, alarms, evidence, driverOf, heard, clock, 
 
   function fellSilent(device: HostedDevice, cause: string): Unit[] {
     const verdict = verdicts.silent(device.id);
-    if (verdict === 'wait') return [];
-    if (verdict === 'device') return [offline(device, cause)];
+    // What life depends on is told at once; should the whole line be dead, that one will say so instead.
+    const isVital = scenarioOf(device.scenario)?.alarms.offline?.priority === 1;
+    if (verdict === 'wait' && !isVital) return [];
+    if (verdict !== 'line') return [offline(device, cause)];
     const line = hosted.get(device.id)?.line ?? '';
     const members = [...(onLine.get(line) ?? [])].flatMap((id) => hosted.get(id)?.device ?? []);
     const heaviest = members
@@ -494,6 +507,7 @@ export function createHost({ journal, alarms, evidence, driverOf, heard, clock, 
         speaker: { id: device.id, pending: 0, failures: 0, forget: () => forget(points) },
         repeats: createRepeats(journal, clock, device.id),
         flapping: flappingOf(device),
+        cancelRetry: () => {},
         rejected: new Map(),
       };
       hosted.set(device.id, entry);
@@ -503,6 +517,7 @@ export function createHost({ journal, alarms, evidence, driverOf, heard, clock, 
       const entry = hosted.get(id);
       if (!entry) return;
       entry.flapping.stop();
+      entry.cancelRetry();
       verdicts.forget(id);
       hosted.delete(id);
       const line = entry.line;
@@ -556,7 +571,10 @@ export function createHost({ journal, alarms, evidence, driverOf, heard, clock, 
     async close() {
       stopWatching();
       verdicts.close();
-      for (const { flapping } of hosted.values()) flapping.stop();
+      for (const { flapping, cancelRetry } of hosted.values()) {
+        flapping.stop();
+        cancelRetry();
+      }
       turn.flush();
       await Promise.all(
         [...links.values()].map((link) =>
