@@ -10,6 +10,7 @@ import type {
   Status,
   Zone,
 } from '../contracts/api.ts';
+import type { LinkageView } from '../contracts/linkage-view.ts';
 import { type JournalRecord, type Position, parsePosition } from '../contracts/record.ts';
 import { get, Refusal } from './api.ts';
 import { clock, correctClock, gatewayNow, siteZone } from './clock.ts';
@@ -21,7 +22,7 @@ import { type Figures, foldFigures, isYesterday, merged, noFigures } from './sta
 import { type Flood, floodFrom, foldFlood, noFlood } from './state/flood.ts';
 import { foldLanes, type LaneBook, laneViews } from './state/lanes.ts';
 import { foldLeases, type HeldBook, heldFrom } from './state/leases.ts';
-import { foldLinkages, type LinkageBook } from './state/linkages.ts';
+import { foldLinkages, type LinkageBook, linkagesFrom } from './state/linkages.ts';
 import { foldOrders, type Order } from './state/orders.ts';
 import { foldPictures, type PictureBook } from './state/pictures.ts';
 import { dateIn, midnightIn } from './words/time.ts';
@@ -119,14 +120,14 @@ export async function loadSnapshot(): Promise<void> {
     get<Listed<DeviceView>>('/devices'),
   ]);
   const start = parsePosition(listed.position) ?? noAlarms.position;
-  const [open, events, commands, held, doors, tide, gateway] = await Promise.all([
+  const [open, events, commands, held, doors, tide, linked] = await Promise.all([
     get<Listed<AlarmView>>('/alarms?state=open'),
     get<RecordsPage>('/records?scenario=vehicle-gate&kind=event&order=desc&limit=200'),
     get<RecordsPage>('/records?scenario=vehicle-gate&kind=command&order=desc&limit=200'),
     get<{ readonly items: readonly CommandView[] }>('/commands?held=true'),
     get<RecordsPage>('/records?scenario=pedestrian-gate&kind=command&order=desc&limit=100'),
     get<FloodView>('/alarms/flood'),
-    get<RecordsPage>('/records?scenario=gateway&kind=event&order=desc&limit=500'),
+    get<{ readonly items: readonly LinkageView[] }>('/linkages'),
   ]);
   const past = [...events.items, ...commands.items, ...doors.items]
     .filter((record) => !isAfter(record, start))
@@ -139,7 +140,7 @@ export async function loadSnapshot(): Promise<void> {
     lanes.value = foldLanes(new Map(), past, zoneOf);
     activity.value = foldActivity([], past);
     pictures.value = foldPictures(new Map(), past);
-    linkages.value = foldLinkages(new Map(), [...gateway.items].reverse());
+    linkages.value = linkagesFrom(linked.items);
     leases.value = heldFrom(held.items, (id) => devices.peek().get(id)?.scenario ?? '');
     flood.value = floodFrom(tide);
     figures.value = noFigures(dayOf(gatewayNow()));

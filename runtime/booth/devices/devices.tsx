@@ -7,6 +7,7 @@ import { groupsOf } from '../state/device-groups.ts';
 import { devices } from '../store.ts';
 import { t } from '../words/words.ts';
 import { DeviceCard } from './device-card.tsx';
+import { LinkagesTab } from './linkages.tsx';
 import { tab } from './tabs.ts';
 
 const page = signal(0);
@@ -32,13 +33,22 @@ export function DevicesScreen() {
         </h1>
         <fieldset class="filters" aria-label={t('devices.categories')}>
           {[...groups].map(([name, group]) => (
-            <Tap key={name} class="filter" pressed={name === category} onTap={() => show(name)}>
+            <Tap
+              key={name}
+              class="filter"
+              pressed={wanted !== 'linkages' && name === category}
+              onTap={() => show(name)}
+            >
               {group.some((device) => device.link.state !== 'online') && <FaultMark />}
               {t(`devices.category.${name}`)} <span class="digits">{group.length}</span>
             </Tap>
           ))}
+          <Tap class="filter" pressed={wanted === 'linkages'} onTap={() => (tab.value = 'linkages')}>
+            <Icon name="linkage" />
+            {t('linkage.title')}
+          </Tap>
         </fieldset>
-        {pages > 1 && (
+        {wanted !== 'linkages' && pages > 1 && (
           <div class="pager">
             <Tap
               class="tap-icon"
@@ -60,7 +70,9 @@ export function DevicesScreen() {
           </div>
         )}
       </header>
-      {members.length === 0 ? (
+      {wanted === 'linkages' ? (
+        <LinkagesTab />
+      ) : members.length === 0 ? (
         <p class="empty">{t('devices.empty')}</p>
       ) : (
         <ul class="device-cards">

@@ -122,7 +122,9 @@ const nameOf = (alarm: AlarmView): string => (alarm.device === '' ? zoneName(ala
 /** Who has been called because nobody answered, and who is called next. */
 export function Escalation({ alarm }: { alarm: AlarmView }) {
   const { escalation, nextEscalation: next } = alarm;
-  const coming = isUnacked(alarm) && !isAside(alarm) && next !== undefined && next.at > clock.value ? next : undefined;
+  // Below P2 it goes into a report or an order: nobody is called, so nothing counts down.
+  const counts = alarm.priority <= 2 && isUnacked(alarm) && !isAside(alarm);
+  const coming = counts && next !== undefined && next.at > clock.value ? next : undefined;
   if (!escalation && !coming) return null;
   return (
     <p class="alarm-more escalation">

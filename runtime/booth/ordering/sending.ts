@@ -5,7 +5,8 @@ import { scenarioOf } from '../../contracts/index.ts';
 import { guarded } from '../access.ts';
 import { sendCommand } from '../commands.ts';
 import { type Ask, askOf, commandsFor, forbiddenBy } from '../state/asks.ts';
-import { alarms, canAct, devices, lost, readOnly, session } from '../store.ts';
+import { linkageForbids } from '../state/linkages.ts';
+import { alarms, canAct, devices, linkages, lost, readOnly, session } from '../store.ts';
 import { say, t } from '../words/words.ts';
 
 export type Input = Readonly<Record<string, unknown>>;
@@ -38,6 +39,8 @@ export function whyNot(device: DeviceView, name: string): string | undefined {
   if (!canAct.value) return t('gates.why.starting');
   if (device.link.state !== 'online') return t('gates.why.offline');
   if (!commandsFor(device.scenario, device.commands, session.value?.role).includes(name)) return t('gates.why.rights');
+  const linkage = linkageForbids(linkages.value, device, name);
+  if (linkage) return t('linkage.forbids', { linkage: say(linkage.words) });
   const words = forbiddenBy(devices.value, alarms.value, device.id, name);
   return words && say(words);
 }

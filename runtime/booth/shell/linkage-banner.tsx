@@ -33,14 +33,14 @@ function Running({ run }: { run: RunningLinkage }) {
           {t('linkage.at_work', { linkage: kind ? say(kind.words) : run.linkage, place: placeName(run.place) })}
         </strong>
         <Age since={run.since} />
+        {kind && <span class="linkage-ends">{t(`linkage.ends.${kind.ends}`)}</span>}
       </span>
       {done.length > 0 && (
         <span>
-          <Icon name="check" /> {t('linkage.done', { what: outputList(done) })}
+          <Icon name="check" /> {t('linkage.done', { what: outputCounts(done) })}
         </span>
       )}
       {open.length > 0 && <strong class="linkage-open">{t('linkage.unconfirmed', { what: outputList(open) })}</strong>}
-      {kind && <span class="linkage-ends">{t(`linkage.ends.${kind.ends}`)}</span>}
     </button>
   );
 }
@@ -49,7 +49,14 @@ function Running({ run }: { run: RunningLinkage }) {
 export const placeName = (place: string): string =>
   place === 'compound' ? t('linkage.compound') : devices.value.has(place) ? deviceName(place) : zoneName(place);
 
-/** `开闸 东门进道闸、东门出道闸`: outputs of one command together. */
+/** What is done needs no names: `常开 2、断电 2、启动警报器`. */
+function outputCounts(outputs: readonly LinkageOutput[]): string {
+  const counts = new Map<string, number>();
+  for (const output of outputs) counts.set(outputWords(output), (counts.get(outputWords(output)) ?? 0) + 1);
+  return [...counts].map(([words, n]) => (n === 1 ? words : `${words} ${n}`)).join(t('common.comma'));
+}
+
+/** `开闸 东门进道闸、东门出道闸`: what somebody has to look at is named, outputs of one command together. */
 function outputList(outputs: readonly LinkageOutput[]): string {
   const groups = new Map<string, string[]>();
   for (const output of outputs) {

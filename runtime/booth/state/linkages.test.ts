@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { record } from './fixture.ts';
-import { foldLinkages, phaseOfOutput } from './linkages.ts';
+import { foldLinkages, linkageForbids, linkagesFrom, phaseOfOutput } from './linkages.ts';
 
 const said = (name: string, data: object, received = 1) =>
   record({
@@ -53,4 +53,32 @@ test('what has not begun is not confirmed, and what is tried again is told anew'
 test('two places of one linkage run beside each other', () => {
   const book = foldLinkages(new Map(), [said('started', { place: 'b1' }), said('started', { place: 'b2' })]);
   expect(foldLinkages(book, [said('ended', { place: 'b1' })]).size).toBe(1);
+});
+
+test('after a reload what is at work is known from the gateway, and only what was proved is done', () => {
+  const words = { zh: 'x', en: 'x' };
+  const place = {
+    ...{ id: 'compound', zone: 'compound', sources: [], watches: [], warnings: [] },
+    outputs: [
+      { device: 'gate', command: 'lockOpen', link: 'online' as const, done: true },
+      { device: 'door', command: 'release', link: 'offline' as const, done: false },
+    ],
+  };
+  const view = (state: 'active' | 'ready') => ({
+    ...{ id: 'L02', words, about: words, state },
+    places: [{ ...place, state, since: 5, triggeredBy: [{ device: 'fire-panel', alarm: 'fire' }] }],
+  });
+  const [run] = linkagesFrom([view('active')]).values();
+  expect(run).toMatchObject({ linkage: 'L02', since: 5, sources: [{ device: 'fire-panel' }] });
+  expect(run?.outputs.map(phaseOfOutput)).toEqual(['done', 'unconfirmed']);
+  expect(linkagesFrom([view('ready')]).size).toBe(0);
+});
+
+test('what a linkage at work forbids is known for the devices it reaches, and for no others', () => {
+  const running = foldLinkages(new Map(), [fire]);
+  const gate = { id: 'gate', scenario: 'vehicle-gate' };
+  expect(linkageForbids(running, gate, 'close')?.id).toBe('L02');
+  expect(linkageForbids(running, gate, 'open')).toBeUndefined();
+  expect(linkageForbids(running, { ...gate, id: 'other' }, 'close')).toBeUndefined();
+  expect(linkageForbids(new Map(), gate, 'close')).toBeUndefined();
 });

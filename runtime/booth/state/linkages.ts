@@ -1,4 +1,7 @@
 /** Safety linkages at work, folded from what they record of themselves (reliability.md F1-F7). */
+import type { DeviceView } from '../../contracts/api.ts';
+import type { LinkageView } from '../../contracts/linkage-view.ts';
+import { linkages } from '../../contracts/linkages.ts';
 import { finalStates, type JournalRecord } from '../../contracts/record.ts';
 
 /** One thing a linkage does: a command it sends, or a device it watches. */
@@ -30,6 +33,26 @@ interface Said {
   readonly point?: string;
   readonly state?: string;
   readonly detail?: string;
+}
+
+/** What is at work now, from `GET /linkages`; how each output fares comes with the records after it. */
+export function linkagesFrom(items: readonly LinkageView[]): LinkageBook {
+  const running = items.flatMap(({ id, places }) =>
+    places
+      .filter(({ state }) => state === 'active' || state === 'ending')
+      .map((place) => {
+        const outputs: LinkageOutput[] = [
+          ...place.outputs.map(({ device, command, done: proved }) => ({
+            device,
+            command,
+            ...(proved === true ? { state: 'succeeded' } : {}),
+          })),
+          ...place.watches.map(({ device, point }) => ({ device, point })),
+        ];
+        return { linkage: id, place: place.id, since: place.since ?? 0, sources: place.triggeredBy, outputs };
+      }),
+  );
+  return new Map(running.map((run) => [`${run.linkage} ${run.place}`, run]));
 }
 
 /** @returns The same book when no record is of a linkage. */
@@ -68,6 +91,16 @@ function done(outputs: readonly LinkageOutput[], said: Said): LinkageOutput[] {
   const same = (other: LinkageOutput) =>
     other.device === output.device && other.command === output.command && other.point === output.point;
   return outputs.some(same) ? outputs.map((other) => (same(other) ? output : other)) : [...outputs, output];
+}
+
+/** The linkage that forbids a command of a device as long as it is at work; undefined: none minds. */
+export function linkageForbids(book: LinkageBook, device: Pick<DeviceView, 'id' | 'scenario'>, command: string) {
+  for (const run of book.values()) {
+    const kind = linkages.find(({ id }) => id === run.linkage);
+    const reaches = run.outputs.some((output) => output.device === device.id);
+    if (reaches && kind?.forbids?.[device.scenario]?.includes(command)) return kind;
+  }
+  return undefined;
 }
 
 export type OutputPhase = 'done' | 'failed' | 'unconfirmed';
