@@ -21,7 +21,7 @@ import { followed, letIn, type People } from './chaos-people.ts';
 import { planFor, type Step } from './chaos-plan.ts';
 import { checkFollowed, checkInputs, checkReceived, checkSame, checkSequence, fillHoles } from './chaos-records.ts';
 import { type Compound, startCompound } from './chaos-site.ts';
-import { hold, type Size, type Trial, type TrialContext } from './trial.ts';
+import { Broken, hold, type Size, type Trial, type TrialContext } from './trial.ts';
 
 interface Scale {
   readonly seconds: number;
@@ -346,24 +346,33 @@ interface Outside {
 function judge({ say }: TrialContext, evidence: Evidence, outside: Outside): void {
   const { people, faults, receiver, compound, again, open, holes, acknowledged } = outside;
   const { records, log } = evidence;
-  checkSequence(records);
-  checkSame(records, again);
-  checkInputs(records, { ...acknowledged, seen: log.seen });
-  for (const { who, seen } of people.booths) checkFollowed(records, seen, followed, who);
-  checkReceived(records, receiver);
-  const courses = coursesOf(evidence);
-  checkAnswers(evidence, courses);
-  checkTimes(evidence, courses);
-  const matched = checkDone(evidence, courses);
-  checkEnds(evidence, courses);
-  const alarms = checkAlarms(evidence);
-  checkStanding(evidence, open);
-  const escalated = checkEscalation(evidence);
-  const held = checkHolds(
-    evidence,
-    compound.lives.map(({ readyAt }) => readyAt),
-  );
-  const linked = checkLinkages(evidence);
+  const broken: Broken[] = [];
+  /** Whatever one of them finds, the others look too. */
+  function look<T>(check: () => T, otherwise: T): T {
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof Broken)) throw error;
+      broken.push(error);
+      return otherwise;
+    }
+  }
+  look(() => checkSequence(records), undefined);
+  look(() => checkSame(records, again), undefined);
+  look(() => checkInputs(records, { ...acknowledged, seen: log.seen }), undefined);
+  for (const { who, seen } of people.booths) look(() => checkFollowed(records, seen, followed, who), undefined);
+  look(() => checkReceived(records, receiver), undefined);
+  const courses = look(() => coursesOf(evidence), []);
+  look(() => checkAnswers(evidence, courses), undefined);
+  look(() => checkTimes(evidence, courses), undefined);
+  const matched = look(() => checkDone(evidence, courses), []);
+  look(() => checkEnds(evidence, courses), undefined);
+  const alarms = look(() => checkAlarms(evidence), { occurrences: 0, raised: 0, waits: [] });
+  look(() => checkStanding(evidence, open), undefined);
+  const escalated = look(() => checkEscalation(evidence), 0);
+  const restarts = compound.lives.map(({ readyAt }) => readyAt);
+  const held = look(() => checkHolds(evidence, restarts), 0);
+  const linked = look(() => checkLinkages(evidence), { fires: 0, waits: [], ebikes: 0, cutOffs: 0 });
   const states = Map.groupBy(courses, ({ final }) => final.state);
   const told = finalStates.map((state) => `${states.get(state)?.length ?? 0} ${state}`).join(', ');
   say(
@@ -389,10 +398,16 @@ function judge({ say }: TrialContext, evidence: Evidence, outside: Outside): voi
     const values = byWorld.get(world) ?? [];
     if (values.length < ENOUGH || well.length < ENOUGH) continue;
     const most = Math.max(500, 3 * percentile(well, 0.99));
-    hold(
-      'R7',
-      percentile(values, 0.99) <= most,
-      `with ${world} a barrier opened after ${spread(values)}, else ${spread(well)}`,
+    look(
+      () =>
+        hold(
+          'R7',
+          percentile(values, 0.99) <= most,
+          `with ${world} a barrier opened after ${spread(values)}, else ${spread(well)}`,
+        ),
+      undefined,
     );
   }
+  for (const { message } of broken.slice(1)) say(`✗ ${message}`);
+  if (broken[0]) throw broken[0];
 }
