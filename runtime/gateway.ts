@@ -560,7 +560,11 @@ export async function startGateway(config: Config, say: (text: string) => void):
     }
     onStop(hostDevices(inventory, host, alarms, log, () => broker));
     linkages.start();
-    onStop(inventory.onChange(() => linkages?.siteChanged()));
+    onStop(
+      inventory.onChange((changes) => {
+        if (changes.some(({ kind }) => LINKED.includes(kind))) linkages?.siteChanged();
+      }),
+    );
     const { scheme, host: httpHost, port } = await api.listen();
     onStop(() => api.close());
     await dispatcher.recover();

@@ -1,11 +1,11 @@
-/** Every promise of the journal, its cursors and of commands is tried by a test that names it. */
+/** Every promise of the journal, its cursors, commands and fail-safe outputs is tried by a test that names it. */
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** R: durability, C: commands, B: buffer and lanes, U: uplink, T: clock. */
-const families: Readonly<Record<string, number>> = { R: 9, C: 10, B: 6, U: 6, T: 8 };
+/** R: durability, C: commands, F: fail-safe outputs, B: buffer and lanes, U: uplink, T: clock. */
+const families: Readonly<Record<string, number>> = { R: 9, C: 10, F: 8, B: 6, U: 6, T: 8 };
 
 const ids = new RegExp(`\\b[${Object.keys(families).join('')}]\\d{1,2}\\b`, 'g');
 

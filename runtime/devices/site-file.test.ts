@@ -221,6 +221,18 @@ describe('each mistake is named with line, column, key and remedy', () => {
       'alarms.booths[0].zones[0]: no zone `west-in`',
     ],
     [
+      'a fire that acts in an unknown zone',
+      'zones:',
+      'linkages: [{ id: L02, from: [east-in], to: [west-in] }]\nzones:',
+      'linkages[0].to[0]: no zone `west-in`',
+    ],
+    [
+      'a linkage that has no part of the compound, or is to be off',
+      'zones:',
+      'linkages: [{ id: L18, from: [east-in], to: [east-in] }]\nzones:',
+      'linkages[0].id: `L18` is not one of the choices',
+    ],
+    [
       'an unknown switch in front of a device',
       'zone: east-in\n',
       'zone: east-in\n    parent: switch-9\n',

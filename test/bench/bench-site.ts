@@ -67,12 +67,18 @@ const siteOf = ({ lanes, detectors, vehicles }: SiteSize) => ({
   vehicles: Array.from({ length: vehicles }, (_, n) => ({ plate: plateOf(n), kind: 'resident' })),
 });
 
-/** Resolves once the flows run. */
-export async function startBenchGateway({ data, env, ...size }: BenchOptions): Promise<BenchGateway> {
+export const startBenchGateway = ({ data, env, ...size }: BenchOptions): Promise<BenchGateway> =>
+  startOwnSite(siteOf(size), { ...(data === undefined ? {} : { data }), ...(env === undefined ? {} : { env }) });
+
+/** @param site as a site file has it. Resolves once the flows run. */
+export async function startOwnSite(
+  site: object,
+  { data, env }: Pick<BenchOptions, 'data' | 'env'> = {},
+): Promise<BenchGateway> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(openFolder());
   const file = join(folder.path, 'site.yaml');
-  writeFileSync(file, JSON.stringify(siteOf(size))); // JSON is YAML
+  writeFileSync(file, JSON.stringify(site)); // JSON is YAML
   const gateway = stack.use(
     await startGateway({
       args: ['--site', file],

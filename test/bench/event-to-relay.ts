@@ -49,7 +49,7 @@ async function startFloor(data: FloorData): Promise<{ worker: Worker; ports: Flo
 }
 
 /** The bare path, with a board of its own that no gateway polls. */
-async function floorTimes(commits: boolean, loaded: boolean, message: Source['message']): Promise<number[]> {
+export async function floorTimes(commits: boolean, loaded: boolean, message: Source['message']): Promise<number[]> {
   await using board: Lanes = await openLanes(1);
   using folder = openFolder();
   const [lane] = board.list;

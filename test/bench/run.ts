@@ -11,6 +11,7 @@ import { eventToRelay } from './event-to-relay.ts';
 import { growth } from './growth.ts';
 import { ingest } from './ingest.ts';
 import { ingestStock } from './ingest-stock.ts';
+import { linkage } from './linkage.ts';
 import type { Benchmark, Result } from './measure.ts';
 import { memory } from './memory.ts';
 import { slowDisk } from './slow-disk.ts';
@@ -26,6 +27,7 @@ const benchmarks: readonly Benchmark[] = [
   access,
   apiPage,
   eventToRelay,
+  linkage,
   slowDisk,
   memory,
   growth,
