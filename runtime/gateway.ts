@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { driverOf } from '../drivers/index.ts';
 import { createAccess } from './access/access.ts';
 import { createAlarmSite } from './alarm-site.ts';
-import { type Alarms, agedAlarms, schema as alarmSchema, createAlarms } from './alarms/alarms.ts';
+import { type Alarms, schema as alarmSchema, createAlarms } from './alarms/alarms.ts';
 import { readyText, saying } from './announce.ts';
 import { type Auth, schema as authSchema, openAuth } from './api/auth.ts';
 import { createDeviceListener } from './api/devices-listener.ts';
@@ -16,7 +16,7 @@ import { newestDatabase } from './backup/recover.ts';
 import { type Broker, startBroker } from './broker.ts';
 import { createCalendar } from './calendar/calendar.ts';
 import { systemClock } from './clock.ts';
-import { type ClockQuality, recordSteps, watchClock } from './clock-quality.ts';
+import { recordSteps, watchClock } from './clock-quality.ts';
 import { schema as commandSchema, Dispatcher } from './commands/dispatcher.ts';
 import type { Lease } from './commands/leases.ts';
 import { openPlatformKeys } from './commands/platform-keys.ts';
@@ -27,7 +27,6 @@ import type { Draft } from './contracts/record.ts';
 import type { Demo } from './demo/client.ts';
 import { demoSecrets, startDemo } from './demo/start.ts';
 import { openEvidence } from './devices/evidence.ts';
-import { hashesIn, keepEvidence } from './devices/evidence-keeping.ts';
 import { createHost, type DeviceHost } from './devices/host.ts';
 import { Inventory, schema as inventorySchema } from './devices/inventory.ts';
 import { loadProfiles } from './devices/profiles.ts';
@@ -45,7 +44,7 @@ import { refuseFullDisk } from './full-disk.ts';
 import { Journal } from './journal/journal.ts';
 import { lockDirectory } from './journal/lock.ts';
 import { createOnce, schema as onceSchema } from './journal/once.ts';
-import { markRemoved } from './journal/postings.ts';
+import { keepPictures, keepWithinSpace } from './keeping.ts';
 import { Linkages, schema as linkageSchema } from './linkages/linkages.ts';
 import { shapeOf } from './linkages/site.ts';
 import { createLinkageViews } from './linkages/view.ts';
@@ -53,16 +52,18 @@ import { createLog, type Log } from './log.ts';
 import { createOutputs } from './outputs.ts';
 import { createReplays } from './replay/replays.ts';
 import { createRules, schema as ruleSchema } from './rules/rules.ts';
+<<<<<<< HEAD
 import { reportTo } from './storage/alarms.ts';
+=======
+import { dropBallast } from './storage/ballast.ts';
+>>>>>>> b11a795 (gateway: what is kept how long is put together in a place of its own)
 import { schema as storageSchema } from './storage/schema.ts';
-import { settingsFrom } from './storage/settings.ts';
-import { type Storage, watchSpace } from './storage/space.ts';
+import type { Storage } from './storage/space.ts';
 import { startSummons } from './summons.ts';
 import { startUpkeep } from './upkeep.ts';
 import { uplinkAlarms } from './uplink/mqtt.ts';
 import { schema as replaySchema } from './uplink/replay-store.ts';
-import { sentLanes } from './uplink/sender.ts';
-import { FIXED_UPLINK, openUplinks, type Uplinks } from './uplink/uplinks.ts';
+import { openUplinks, type Uplinks } from './uplink/uplinks.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -257,42 +258,6 @@ function startUplinks({ config, inventory, journal, alarms, log }: UplinkParts, 
   });
 }
 
-function startStorage({ config, inventory, journal, alarms, log }: UplinkParts, clockQuality: ClockQuality['quality']) {
-  return watchSpace({
-    journal,
-    directory: config.dataDir,
-    clock: systemClock,
-    log: log.child({ part: 'storage' }),
-    settings: () => settingsFrom(inventory.site().storage),
-    targets: () => [
-      ...(inventory.site().uplinks ?? []).map(({ id, filter }) => ({ id, lanes: filter?.lanes ?? sentLanes })),
-      ...(config.uplink === undefined ? [] : [{ id: FIXED_UPLINK, lanes: sentLanes }]),
-    ],
-    clockQuality,
-    report: reportTo(alarms),
-    alsoRemove: (first, last) => [markRemoved(first, last)],
-    aged: [agedAlarms(journal)],
-  });
-}
-
-/** Pictures stay as long as facts; what an open alarm or its cause shows stays in any case. */
-function startKeeping({ config, inventory, journal, alarms, log }: UplinkParts, clockQuality: ClockQuality['quality']) {
-  return keepEvidence({
-    directory: join(config.dataDir, 'evidence'),
-    clock: systemClock,
-    log: log.child({ part: 'evidence' }),
-    settings() {
-      const { factDays, pictureBytes } = settingsFrom(inventory.site().storage);
-      const { blocks, bsize } = statfsSync(config.dataDir);
-      return { days: factDays, bytes: pictureBytes ?? (blocks * bsize) / 5 };
-    },
-    clockQuality,
-    inUse: () =>
-      new Set(alarms.open().flatMap((one) => [one, one.cause && journal.find(one.cause)?.data].flatMap(hashesIn))),
-    record: (draft) => journal.append(draft),
-  });
-}
-
 interface FlowParts {
   readonly config: Config;
   readonly journal: Journal;
@@ -423,7 +388,8 @@ export async function startGateway(config: Config, say: (text: string) => void):
     const alarms = createAlarms({ journal, clock, log, site: createAlarmSite(inventory) });
     onStop(() => alarms.stop());
     await tellRecovery(journal, alarms);
-    storage = startStorage({ config, inventory, journal, alarms, log }, quality.quality);
+    const kept = { config, inventory, journal, alarms, log, clockQuality: quality.quality };
+    storage = keepWithinSpace(kept);
     onStop(() => storage?.[Symbol.asyncDispose]());
     const upkeep = await startUpkeep({
       ...{ directory: config.dataDir, journal, alarms, clock, clockQuality: quality.quality, log, version },
@@ -432,7 +398,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
     let compound: Demo | undefined;
     onStop(() => compound?.stop()); // after the host: devices that go with us are not offline
     const evidence = openEvidence(join(config.dataDir, 'evidence'));
-    const keeping = startKeeping({ config, inventory, journal, alarms, log }, quality.quality);
+    const keeping = keepPictures(kept);
     onStop(() => keeping.stop());
     let linkages: Linkages | undefined;
     const host = createHost({
