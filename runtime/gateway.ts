@@ -72,6 +72,9 @@ const DEMO_SITE = fileURLToPath(new URL('./demo/demo-site.yaml', import.meta.url
 const DEMO_ID = 'demo';
 const BOOTH = fileURLToPath(new URL('./booth/dist/index.html', import.meta.url));
 
+/** What decides where safety linkages act. */
+const LINKED = ['site', 'zone', 'device'];
+
 export interface Gateway {
   /** Stops intake, finishes what was accepted, closes the journal (reliability.md V8). */
   stop(): Promise<void>;
