@@ -102,24 +102,24 @@ export function startSummons({ alarms, inventory, dispatcher, notices, workOrder
       .catch(failed(`${name} of ${device}`, view));
   }
 
+  /** Alarms whose siren was sounded since the start. */
+  const sounding = new Set<string>();
+  const sounds = ({ id, escalation }: AlarmView) => sounding.has(id) || (escalation?.to.includes('siren') ?? false);
+
   alarms.listen({
     escalated(view) {
       tell(view);
-      if (view.priority !== 1) return;
+      if (!view.escalation?.to.includes('siren')) return;
+      sounding.add(view.id);
       for (const { device, on, input } of sirensOf(view)) command(view, device.id, on, input);
     },
     answered(view) {
-      if (view.priority !== 1) return;
-      const sounds = (one: AlarmView) => one.priority === 1 && one.escalation !== undefined && isWaiting(one);
-      const others = new Set(
-        alarms
-          .open()
-          .filter(sounds)
-          .flatMap(sirensOf)
-          .map(({ device }) => device.id),
-      );
+      if (!sounds(view)) return;
+      sounding.delete(view.id);
+      const others = alarms.open().filter((one) => isWaiting(one) && one.id !== view.id && sounds(one));
+      const kept = new Set(others.flatMap(sirensOf).map(({ device }) => device.id));
       for (const { device, off } of sirensOf(view))
-        if (off !== undefined && !others.has(device.id)) command(view, device.id, off, {});
+        if (off !== undefined && !kept.has(device.id)) command(view, device.id, off, {});
     },
   });
 

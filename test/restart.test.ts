@@ -161,7 +161,7 @@ describe('kill -9 with alarms in every state', () => {
     const items = (await gateway.json<{ items: AlarmView[] }>('/alarms')).items;
     expect(shown(items)).toEqual(before);
     const waits = items.find(({ id }) => id === smoke?.id)?.nextEscalation;
-    expect(waits?.to).toEqual(['shift-leader']);
+    expect(waits?.to).toContain('shift-leader');
     expect((waits?.at ?? 0) - Date.now(), 'no more than what was left').toBeLessThanOrEqual(60_000);
   });
 });

@@ -35,9 +35,9 @@ describe('nobody reacts', () => {
     await step(59 * SECOND);
     expect(levels()).toEqual([]);
     await step(SECOND);
-    expect(to()).toEqual(['shift-leader']);
+    expect(to()).toEqual(['shift-leader siren']);
     await step(2 * MINUTE);
-    expect(to()).toEqual(['shift-leader', 'manager second-booth sms voice']);
+    expect(to()).toEqual(['shift-leader siren', 'manager second-booth siren sms voice']);
     await step(3 * MINUTE);
     await step(3 * MINUTE);
     expect(levels()).toEqual([1, 2, 2, 2]);
@@ -96,7 +96,7 @@ describe('nobody reacts', () => {
     await step(MINUTE);
     await rig.alarms.raise({ ...full, weight: { priority: 1, severity: 'critical' } });
     await step(MINUTE);
-    expect(to()).toEqual(['shift-leader']);
+    expect(to()).toEqual(['shift-leader siren']);
   });
 
   test('shelved, suppressed and out of service nothing escalates', async () => {

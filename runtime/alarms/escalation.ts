@@ -11,8 +11,8 @@ const MINUTE = 60_000;
 const SHIFT = 8 * 60 * MINUTE;
 const standard: Readonly<Record<number, readonly EscalationStep[]>> = {
   1: [
-    { afterMs: MINUTE, to: ['shift-leader'] },
-    { afterMs: 3 * MINUTE, to: ['manager', 'second-booth', 'sms', 'voice'] },
+    { afterMs: MINUTE, to: ['shift-leader', 'siren'] },
+    { afterMs: 3 * MINUTE, to: ['manager', 'second-booth', 'siren', 'sms', 'voice'] },
   ],
   2: [{ afterMs: 5 * MINUTE, to: ['shift-leader'] }],
   3: [{ afterMs: 30 * MINUTE, to: ['shift-report'] }],

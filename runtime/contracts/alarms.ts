@@ -11,6 +11,7 @@ export const recipients = [
   'shift-leader',
   'manager',
   'second-booth',
+  'siren',
   'sms',
   'wechat',
   'voice',
