@@ -52,11 +52,6 @@ import { createLog, type Log } from './log.ts';
 import { createOutputs } from './outputs.ts';
 import { createReplays } from './replay/replays.ts';
 import { createRules, schema as ruleSchema } from './rules/rules.ts';
-<<<<<<< HEAD
-import { reportTo } from './storage/alarms.ts';
-=======
-import { dropBallast } from './storage/ballast.ts';
->>>>>>> b11a795 (gateway: what is kept how long is put together in a place of its own)
 import { schema as storageSchema } from './storage/schema.ts';
 import type { Storage } from './storage/space.ts';
 import { startSummons } from './summons.ts';
