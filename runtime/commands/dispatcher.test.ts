@@ -409,6 +409,14 @@ describe('what is refused is refused now, and recorded', () => {
     await expect(dispatcher.send(open, guard, 'k7')).rejects.toMatchObject({ code: 'command.rate' });
   });
 
+  test('F8 an emergency opening while fire already holds it open is that opening', async () => {
+    board.state.answer = () => new Promise(() => {});
+    const fire = { actor: 'linkage:L02', sender: 'linkage' } as const;
+    const hold = await dispatcher.send({ ...open, command: 'lockOpen', input: { holdSeconds: 60 } }, fire, 'fire');
+    expect((await dispatcher.emergencyOpen(open, 'booth:east', 'press')).id).toBe(hold.id);
+    expect(board.state.pulses).toEqual(['lockOpen']);
+  });
+
   test('R7 what makes safe is carried out while the disk takes nothing, once, and recorded when it does', async () => {
     const hold = { ...open, command: 'lockOpen', input: { holdSeconds: 60 } };
     const commit = vi.spyOn(journal, 'commit').mockRejectedValue(new GatehouseError('journal.write', 'read-only'));

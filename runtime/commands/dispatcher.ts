@@ -178,19 +178,19 @@ export class Dispatcher {
   }
 
   /**
-   * The emergency opening (F8): past everything but a safety linkage, and as often as it is pressed. Pressed again while it
-   * is under way it is the same opening.
+   * The emergency opening (F8): past everything but a safety linkage, and as often as it is pressed. Where the same opening,
+   * or what makes safe, is under way already, that is the answer.
    * @throws GatehouseError `device.*`, `command.*`
    */
   async emergencyOpen(input: CommandInput, actor: string, key: string): Promise<CommandView> {
     try {
       return await this.send(input, { actor, sender: 'booth' }, key);
     } catch (error) {
-      const other =
-        error instanceof GatehouseError && error.code === 'command.busy' ? error.detail?.command : undefined;
-      const same = [...this.#running.values()].find(({ id, name }) => id === other && name === input.command);
-      if (!same) throw error;
-      return this.get(same.id);
+      const busyWith = error instanceof GatehouseError && error.code === 'command.busy' && error.detail?.command;
+      const other = busyWith ? this.get(String(busyWith)) : undefined;
+      const kind = other && scenarioOf(this.#scenarioOf(other))?.commands[other.command];
+      if (!other || !(other.command === input.command || kind?.failSafe)) throw error;
+      return other;
     }
   }
 
@@ -287,7 +287,7 @@ export class Dispatcher {
     checkSituation(kind, lease.name, target, this.#situationOf(target));
     const other = this.#running.get(lease.output);
     if (other) throw busy(other, lease.output);
-    const running: Running = { id, name: lease.name, priority: priorityOf(lease.sender), abort: new AbortController() };
+    const running: Running = { id, priority: priorityOf(lease.sender), abort: new AbortController() };
     this.#running.set(lease.output, running);
     const { signal } = running.abort;
     const giveUp = clock.after(kind.deadlineMs, () =>
@@ -405,10 +405,7 @@ export class Dispatcher {
       ...(input.reason === undefined ? {} : { reason: input.reason }),
       ...(input.cause === undefined ? {} : { cause: input.cause }),
     };
-    const running: Running = {
-      ...{ id, name: input.command, priority: rankOf(order) },
-      abort: new AbortController(),
-    };
+    const running: Running = { id, priority: rankOf(order), abort: new AbortController() };
     this.#running.set(output, running);
     const { promise: settled, resolve: settle } = Promise.withResolvers<CommandView>();
     this.#live.set(id, { view, settled });

@@ -33,7 +33,6 @@ export interface Order {
 }
 export interface Running {
   readonly id: string;
-  readonly name: string;
   readonly priority: number;
   readonly abort: AbortController;
 }

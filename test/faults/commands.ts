@@ -29,11 +29,12 @@ const LOCK = 0x0201;
 const END_LOCK = 0x0001;
 /** From the last look at the deadline to the board's own log. */
 const LATE_MS = 400;
+const MISSED_MS = 300;
 
 /** When the process is killed. */
 const points = [
   'at once',
-  'accepted',
+  'accepted, while the line is busy',
   'executing',
   'the byte has come',
   'the byte has come, and its answer is lost',
@@ -148,7 +149,10 @@ function aim(point: Point, core: Core, board: CountingBoard, random: () => numbe
     case 'at once':
       soon(25);
       return;
-    case 'accepted':
+    case 'accepted, while the line is busy':
+      board.behaviour = { silent: true };
+      when('accepted');
+      return;
     case 'executing':
       when(point);
       return;
@@ -199,6 +203,15 @@ function recorded(file: string, key: string): Found | undefined {
   }
 }
 
+function isHolding(file: string): boolean {
+  const db = new Database(file, { readonly: true });
+  try {
+    return db.prepare('SELECT 1 FROM lease').get() !== undefined;
+  } finally {
+    db.close();
+  }
+}
+
 const isFinal = (found: Found | undefined) => found !== undefined && finalStates.includes(found.view.state);
 
 async function settled(file: string, key: string): Promise<Found | undefined> {
@@ -238,6 +251,10 @@ export const commands: Trial = {
       const input = { device: GATE, command, deadlineMs };
       const ask: Ask = { key, input, sender: holds ? 'shift-leader' : 'guard' };
       aim(point, core, board, random);
+      // It may be refused, or expire on a machine that is busy: then there is no such point.
+      const { kill } = core;
+      const over = (one: Told) => 'refused' in one || ('state' in one && finalStates.includes(one.state.state));
+      void core.told(over, SETTLED_MS).then(() => setTimeout(kill, MISSED_MS), kill);
       const asked = performance.now();
       core.ask(ask);
       await core.gone;
@@ -255,6 +272,7 @@ export const commands: Trial = {
       core = stack.use(await startCore(directory, port));
       const found = await settled(file, key);
       const told = found ? `${named} is told ${found.states.join(', ')}` : named;
+      hold('C3', found !== undefined || during.length === 0, `${named} was done and is not recorded at all`);
       if (found) {
         const answer = core.told((one) => 'key' in one && one.key === key, SETTLED_MS);
         core.ask(ask);
@@ -286,8 +304,9 @@ export const commands: Trial = {
       async function letGo(told: string, found: Found | undefined): Promise<void> {
         const released = () => board.writes.slice(seen).filter((one) => one.address === END_LOCK).length;
         const isHeld = holds && found?.states.includes('executing') === true;
-        for (const end = performance.now() + SETTLED_MS; isHeld && released() === 0; await sleep(20))
+        for (const end = performance.now() + SETTLED_MS; isHolding(file); await sleep(20))
           hold('F1', performance.now() < end, `${told} and is not let go`);
+        hold('F1', !isHeld || released() > 0, `${told} and was never let go`);
         // Once more if the core was killed between the byte and its record.
         if (found) hold('F1', released() <= (isHeld ? 2 : 0), `${told} and was let go ${released()} times`);
       }

@@ -152,6 +152,13 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'byte-before-record',
+    about: 'the byte leaves before the command is recorded as executing',
+    trial: 'commands',
+    promises: ['C3', 'C4'],
+    edits: [{ file: EXECUTION, from: 'await executing();', to: 'void executing();' }],
+  },
+  {
     id: 'sent-late',
     about: 'a command whose time is over is carried out',
     trial: 'chaos',
