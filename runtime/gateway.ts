@@ -1,5 +1,5 @@
 /** The composition of the core: the only place that builds things. */
-import { existsSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
@@ -17,7 +17,7 @@ import { type Broker, startBroker } from './broker.ts';
 import { createCalendar } from './calendar/calendar.ts';
 import { systemClock } from './clock.ts';
 import { recordSteps, watchClock } from './clock-quality.ts';
-import { schema as commandSchema, Dispatcher } from './commands/dispatcher.ts';
+import { schema as commandSchema, Dispatcher, type Outputs } from './commands/dispatcher.ts';
 import type { Lease } from './commands/leases.ts';
 import { openPlatformKeys } from './commands/platform-keys.ts';
 import { createSignedCommands, type SignedCommands, schema as signedSchema } from './commands/signed.ts';
@@ -409,7 +409,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
       log,
     });
     onStop(() => host.close());
-    const forbidden = (...order: [device: string, command: string]) => linkages?.forbids(...order);
+    const forbidden: Outputs['forbidden'] = (...order) => linkages?.forbids(...order);
     const outputs = createOutputs({ inventory, host, journal, alarms, forbidden });
     const dispatcher = new Dispatcher({
       journal,

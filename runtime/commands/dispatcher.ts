@@ -57,7 +57,7 @@ export interface Outputs {
   /** An alarm of this kind stands in the zone of the device. */
   alarmed(device: string, scenario: string, alarm: string): boolean;
   /** A safety linkage at work here forbids the command; in these words. */
-  forbidden(device: string, command: string): Words | undefined;
+  forbidden(device: string, command: string, sender: Sender): Words | undefined;
   /** @throws GatehouseError `command.offline` when there is no link now */
   command(
     device: string,
@@ -284,7 +284,7 @@ export class Dispatcher {
     const target = outputs.target(lease.device);
     const kind = scenarioOf(target.scenario)?.commands[lease.name];
     if (!kind) throw new GatehouseError('command.unsupported', `${target.id} has no command "${lease.name}"`);
-    checkSituation(kind, lease.name, target, this.#situationOf(target));
+    checkSituation(kind, lease.name, target, this.#situationOf(target, lease.sender));
     const other = this.#running.get(lease.output);
     if (other) throw busy(other, lease.output);
     const running: Running = { id, priority: priorityOf(lease.sender), abort: new AbortController() };
@@ -317,22 +317,22 @@ export class Dispatcher {
     return this.settled(id);
   }
 
-  #isForbidden({ device, name }: Lease): boolean {
+  #isForbidden({ device, name, sender }: Lease): boolean {
     try {
       const target = this.#parts.outputs.target(device);
       const kind = scenarioOf(target.scenario)?.commands[name];
-      if (kind) checkSituation(kind, name, target, this.#situationOf(target));
+      if (kind) checkSituation(kind, name, target, this.#situationOf(target, sender));
       return false;
     } catch (error) {
       return error instanceof GatehouseError && error.code === 'command.interlock';
     }
   }
 
-  #situationOf({ id }: Target): Situation {
+  #situationOf({ id }: Target, sender: Sender): Situation {
     return {
       latest: (point) => this.#parts.outputs.latest(id, point),
       alarmed: (scenario, alarm) => this.#parts.outputs.alarmed(id, scenario, alarm),
-      forbidden: (command) => this.#parts.outputs.forbidden(id, command),
+      forbidden: (command) => this.#parts.outputs.forbidden(id, command, sender),
     };
   }
 
@@ -447,7 +447,7 @@ export class Dispatcher {
   /** @throws GatehouseError why it is not allowed here and now */
   #orderOf(input: CommandInput, who: Who): Order {
     const target = this.#parts.outputs.target(input.device);
-    const kind = checkIntent(input, target, who.sender, this.#situationOf(target));
+    const kind = checkIntent(input, target, who.sender, this.#situationOf(target, who.sender));
     const output = `${target.id}/${kind.output ?? ''}`;
     const order: Order = { kind, scenario: target.scenario, output, who };
     const held = this.#leases.on(output);

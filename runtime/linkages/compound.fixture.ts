@@ -8,7 +8,7 @@ import { ModbusSimulator, type SimulatedSlave } from '../../drivers/modbus/simul
 import { manualClock } from '../../test/manual-clock.ts';
 import { schema as alarmSchema, createAlarms } from '../alarms/alarms.ts';
 import type { Clock } from '../clock.ts';
-import { schema as commandSchema, Dispatcher } from '../commands/dispatcher.ts';
+import { schema as commandSchema, Dispatcher, type Outputs } from '../commands/dispatcher.ts';
 import type { JournalRecord } from '../contracts/record.ts';
 import { Barrier } from '../demo/barrier.ts';
 import { LifeSafety } from '../demo/life-safety.ts';
@@ -50,7 +50,7 @@ async function startCore(directory: string, clock: Clock, ports: Readonly<Record
     ...{ journal, alarms, evidence, driverOf, clock, log: silentLog },
     heard: (...reading) => linkages?.heard(...reading),
   });
-  const forbidden = (...order: [string, string]) => linkages?.forbids(...order);
+  const forbidden: Outputs['forbidden'] = (...order) => linkages?.forbids(...order);
   const outputs = createOutputs({ inventory, host, journal, alarms, forbidden });
   const dispatcher = new Dispatcher({ journal, outputs, clock, log: silentLog });
   const settingsOf = (device: string) => inventory.device(device)?.settings ?? {};
@@ -143,9 +143,14 @@ export async function openCompound(edit: (yaml: string) => string = (yaml) => ya
     writes: (device: string) => (slaves[device]?.requests ?? []).filter(({ function: code }) => code > 4),
     alarm: (device: string, kind: string) =>
       core.alarms.open().find((one) => one.device === device && one.kind === kind),
-    async send(device: string, command: string, sender: 'guard' | 'shift-leader' | 'linkage' = 'guard') {
+    async send(
+      device: string,
+      command: string,
+      sender: 'guard' | 'shift-leader' | 'linkage' = 'guard',
+      input: Readonly<Record<string, unknown>> = {},
+    ) {
       const who = { actor: `user:${sender}`, sender };
-      const sending = core.dispatcher.send({ device, command }, who, crypto.randomUUID());
+      const sending = core.dispatcher.send({ device, command, input }, who, crypto.randomUUID());
       sending.catch(() => undefined);
       const { id } = await sending;
       let last: Awaited<ReturnType<Core['dispatcher']['settled']>> | undefined;

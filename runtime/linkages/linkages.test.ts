@@ -80,6 +80,16 @@ describe('fire', () => {
     await site.until(() => site.coil('door-b3-1', 1));
   });
 
+  test('F1 what a fire holds for half an hour is not held for ten seconds because a guard says so', async () => {
+    await using site = await openCompound();
+    site.play('fire');
+    await site.until(() => site.coil('gate-east-in', 2));
+    const shorter = site.send('gate-east-in', 'lockOpen', 'guard', { holdSeconds: 10 });
+    await expect(shorter).rejects.toMatchObject({ code: 'command.interlock' });
+    await site.pass(15_000);
+    expect(site.coil('gate-east-in', 2)).toBe(true);
+  });
+
   test('F6 a lost fire link is an alarm of priority 1, and no end of a fire', async () => {
     await using site = await openCompound();
     site.play('fire');

@@ -7,7 +7,7 @@ import type { Alarms } from '../alarms/alarms.ts';
 import type { Clock } from '../clock.ts';
 import type { Dispatcher, Outputs } from '../commands/dispatcher.ts';
 import { createFailSafeRecorder } from '../commands/recorder.ts';
-import type { Scalar } from '../contracts/contract.ts';
+import type { Scalar, Sender } from '../contracts/contract.ts';
 import type { LinkageWatch } from '../contracts/linkages.ts';
 import type { Draft, JournalRecord, Position } from '../contracts/record.ts';
 import type { Words } from '../contracts/words.ts';
@@ -138,13 +138,18 @@ export class Linkages {
     this.#heard.set(key, { value, cancel: clock.after(PATIENCE_MS, act) });
   }
 
-  /** Why nobody may send this now; undefined: no linkage minds. */
-  forbids(device: string, command: string): Words | undefined {
+  /** Why this sender may not send this now; undefined: no linkage minds. */
+  forbids(device: string, command: string, sender: Sender): Words | undefined {
     const scenario = this.#devices.get(device)?.scenario ?? '';
     for (const { episode, place } of this.#runs.values()) {
       const { forbids, words } = place.linkage;
-      if (episode.phase === 'active' && forbids?.[scenario]?.includes(command) && this.#reaches(place, device))
-        return words;
+      if (episode.phase !== 'active' || !this.#reaches(place, device)) continue;
+      if (forbids?.[scenario]?.includes(command)) return words;
+      // What is held for half an hour would be held for as long only as somebody else says.
+      const isOwn = place.outputs.some(
+        ({ rule, device: { id } }) => id === device && rule.command === command && rule.input !== undefined,
+      );
+      if (isOwn && sender !== 'linkage') return words;
     }
     return undefined;
   }
