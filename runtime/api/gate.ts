@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import { isLoopback } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
 import type { Auth, Caller } from './auth.ts';
+import { createFlowLimits } from './flow-limits.ts';
 import { securityHeaders } from './headers.ts';
 import { createBuckets, type Limits } from './limits.ts';
 import { mayDo, type Right, rights } from './rights.ts';
@@ -34,10 +35,18 @@ const changes = (method: string): boolean => method !== 'GET' && method !== 'HEA
 
 export type Gate = (request: FastifyRequest, reply: FastifyReply) => void;
 
+interface GateParts {
+  readonly auth: Auth;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  /** A flow asks for more than it may have, and does not stop. */
+  readonly onHammer: (flow: string) => void;
+}
+
 /** @returns a hook that throws GatehouseError `auth.*` or `http.*` for what may not pass. */
-export function createGate({ auth, clock, limits }: { auth: Auth; clock: Clock; limits: Limits }): Gate {
+export function createGate({ auth, clock, limits, onHammer }: GateParts): Gate {
   const callers = createBuckets(clock, limits.requestsPerSecond);
-  const flows = createBuckets(clock, limits.flowRequestsPerSecond);
+  const flows = createFlowLimits(clock, limits, onHammer);
   const strangers = createBuckets(clock, limits.anonymousPerSecond);
   const files = createBuckets(clock, limits.filesPerSecond);
 
@@ -45,11 +54,15 @@ export function createGate({ auth, clock, limits }: { auth: Auth; clock: Clock; 
     const { right, file } = request.routeOptions.config;
     // A supervisor on this machine must never be told to come back later.
     if (right === 'health' && isHere(address)) return;
-    const wait = file
-      ? files.take(address)
-      : caller
-        ? (caller.via === 'flow' ? flows : callers).take(caller.bucket)
-        : strangers.take(address);
+    if (caller?.via === 'flow') {
+      try {
+        return flows.admit(request, caller.name);
+      } catch (error) {
+        auth.refusals.note('http.rate.exceeded', { address }, caller.actor);
+        throw error;
+      }
+    }
+    const wait = file ? files.take(address) : caller ? callers.take(caller.bucket) : strangers.take(address);
     if (wait === 0) return;
     auth.refusals.note('http.rate.exceeded', { address }, caller?.actor ?? 'system:http');
     throw new GatehouseError('http.rate', 'Too many requests', { detail: { retryAfterMs: wait } });

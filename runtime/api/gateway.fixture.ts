@@ -85,7 +85,12 @@ export interface TestOptions {
 }
 
 /** Limits wide enough for a test that is not about them. */
-const WIDE = { requestsPerSecond: 100_000, anonymousPerSecond: 100_000, flowRequestsPerSecond: 100_000 };
+const WIDE = {
+  requestsPerSecond: 100_000,
+  anonymousPerSecond: 100_000,
+  flowRequestsPerSecond: 100_000,
+  flowReadsPerSecond: 100_000,
+};
 
 export async function openTestGateway(options: TestOptions = {}): Promise<TestGateway> {
   const { clock = systemClock, mode = 'demo', host: address = '127.0.0.1' } = options;

@@ -18,8 +18,10 @@ export interface Limits {
   /** Per address; loopback, where everything on the box meets, is only bound by `sockets`. */
   readonly socketsPerAddress: number;
   readonly requestsPerSecond: number;
-  /** The flow process is one caller for all flows. */
+  /** Commands, alarms, events and the like of all flows together; following records is not among them. */
   readonly flowRequestsPerSecond: number;
+  readonly flowReadsPerSecond: number;
+  readonly flowBodyBytes: number;
   readonly anonymousPerSecond: number;
   /** Files of the booth, the editor and the docs: a page loads hundreds of them at once. */
   readonly filesPerSecond: number;
@@ -47,6 +49,8 @@ export const defaultLimits: Limits = {
   socketsPerAddress: 20,
   requestsPerSecond: 50,
   flowRequestsPerSecond: 100,
+  flowReadsPerSecond: 300,
+  flowBodyBytes: 64 * 1024,
   anonymousPerSecond: 10,
   filesPerSecond: 500,
   pushesPerSecond: 20,

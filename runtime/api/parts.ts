@@ -108,6 +108,8 @@ export interface FlowsPort {
   openEditor(until: number): Promise<void>;
   closeEditor(): Promise<void>;
   reload(): void;
+  /** A flow asks the gateway for more than it may have, and does not stop. */
+  accuse(tab: string): void;
 }
 export interface FlowHistoryPort {
   list(limit: number, before?: number): FlowVersion[];

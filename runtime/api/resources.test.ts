@@ -321,6 +321,7 @@ describe('maintenance mode', () => {
         until = undefined;
       },
       reload: () => {},
+      accuse: () => {},
     };
     await open({ parts: { flows: () => flows } });
     const as = 'installer' as const;

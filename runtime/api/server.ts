@@ -7,6 +7,7 @@ import cookie from '@fastify/cookie';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { isLoopback } from '../config.ts';
 import { GatehouseError } from '../errors.ts';
+import { REFUSED_AFTER_MS } from './flow-limits.ts';
 import { createGate } from './gate.ts';
 import { defaultLimits, type Limits, parseJson } from './limits.ts';
 import { boundConnections, closeServer, httpServer, listenOn, listenOnSocket, socketPathFor } from './listeners.ts';
@@ -141,10 +142,18 @@ async function createApp(parts: Parts, limits: Limits) {
 
   await app.register(cookie);
   app.decorateRequest('caller', undefined);
-  const gate = createGate({ auth: parts.auth, clock: parts.clock, limits });
+  const onHammer = (flow: string) => parts.flows?.()?.accuse(flow);
+  const gate = createGate({ auth: parts.auth, clock: parts.clock, limits, onHammer });
   app.addHook('onRequest', (request, reply, done) => {
-    gate(request, reply);
-    done();
+    try {
+      gate(request, reply);
+      done();
+    } catch (error) {
+      // A loop that is answered at once asks at once again.
+      if (request.caller?.via === 'flow' && error instanceof GatehouseError && error.code === 'http.rate')
+        parts.clock.after(REFUSED_AFTER_MS, () => done(error));
+      else throw error;
+    }
   });
 
   const context: RouteContext = { parts, limits };

@@ -28,6 +28,8 @@ export function tabsWith(nodes: readonly FlowEntry[], wanted: (node: FlowEntry) 
     if (visited.has(node.id)) return;
     visited.add(node.id);
     if (node.type === 'tab') found.add(node.id);
+    else if (node.type === 'subflow')
+      for (const use of nodes.filter(({ type }) => type === SUBFLOW + node.id)) visit(use);
     else if (node.z !== undefined && tabs.has(node.z)) found.add(node.z);
     else if (node.z !== undefined) for (const use of nodes.filter(({ type }) => type === SUBFLOW + node.z)) visit(use);
     else for (const user of nodes) if (Object.values(user).includes(node.id) && user.id !== node.id) visit(user);
