@@ -63,7 +63,7 @@ export function serveEditor(red: Red): void {
     });
   answer('/gh/devices', async ({ query }) => {
     const fields = { scenario: textOf(query.scenario), zone: textOf(query.zone), q: textOf(query.q) };
-    return (await gatewayOf(red).devices(fields)).slice(0, HITS).map(hitOf);
+    return (await gatewayOf(red).devices({ ...fields, limit: String(HITS) })).map(hitOf);
   });
   answer('/gh/zones', () => gatewayOf(red).zones());
 }

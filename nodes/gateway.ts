@@ -56,7 +56,7 @@ export interface Gateway extends Pick<Follower, 'follow' | 'site'> {
   /** @param query as `GET /records` takes it */
   records(query: Readonly<Record<string, string | undefined>>, signal: AbortSignal): Promise<RecordsPage>;
   device(id: string): Promise<DeviceView>;
-  devices(query: { scenario?: string; zone?: string; q?: string }): Promise<readonly DeviceView[]>;
+  devices(query: { scenario?: string; zone?: string; q?: string; limit?: string }): Promise<readonly DeviceView[]>;
   zones(): Promise<readonly Zone[]>;
 }
 

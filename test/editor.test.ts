@@ -1,5 +1,5 @@
 /** The flow editor in a real browser, through the whole gateway: log-in, maintenance mode, our palette, a deploy. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
@@ -18,9 +18,18 @@ let context: BrowserContext;
 let page: Page;
 const profile = mkdtempSync(join(tmpdir(), 'gh-editor-'));
 const faults: string[] = [];
+const DEVICES = 5000;
 
 beforeAll(async () => {
-  gateway = await startGateway();
+  // The demo compound, and five thousand detectors more.
+  const demo = readFileSync(new URL('../runtime/demo/demo-site.yaml', import.meta.url), 'utf8');
+  const detectors = Array.from({ length: DEVICES }, (_none, index) => {
+    const id = String(index).padStart(4, '0');
+    return `  - { id: smoke-x-${id}, name: 烟感 ${id}, zone: ${index % 2 === 0 ? 'b3-1' : 'garden'}, profile: gatehouse/smoke-mqtt }\n`;
+  });
+  const site = join(profile, 'site.yaml');
+  writeFileSync(site, demo.replace(/^people:/m, `${detectors.join('')}\npeople:`));
+  gateway = await startGateway({ args: ['--site', site] });
   context = await chromium.launchPersistentContext(profile, {
     executablePath: '/usr/bin/chromium',
     headless: true,
@@ -146,7 +155,7 @@ test('the reference flow is there; its form and help are in Chinese', async () =
   await shot('editor-form');
 });
 
-test('a device is found by its name with the live value beside it, and typing an id is enough', async () => {
+test('among five thousand a device is found by its name, its live value beside it; typing an id is enough', async () => {
   await page.locator('#node-input-pick').selectOption('device');
   await page.locator('#node-input-device').pressSequentially('东门进');
   const hit = page.locator('.gh-hit', { hasText: 'gate-east-in' });
@@ -155,7 +164,18 @@ test('a device is found by its name with the live value beside it, and typing an
   await shot('editor-picker');
   await hit.click();
   expect(await page.locator('#node-input-device').inputValue()).toBe('gate-east-in');
+  // Any id may be typed, known or not.
+  await page.locator('#node-input-device').fill('gate-of-tomorrow');
+  expect(await page.locator('#node-input-device').inputValue()).toBe('gate-of-tomorrow');
   await page.locator('#node-dialog-cancel').click();
+  // What the picker asks while somebody types, out of all of them and out of one area.
+  const found = await inPage<{ ids: string[]; inArea: string[] }>(`(async () => {
+    const ask = async (query) => (await (await fetch('gh/devices?' + new URLSearchParams(query))).json()).map(({ id }) => id);
+    return { ids: await ask({ scenario: 'smoke-alarm', q: '烟感 4321' }), inArea: await ask({ q: '烟感', zone: 'garden' }) };
+  })()`);
+  expect(found.ids).toEqual(['smoke-x-4321']);
+  expect(found.inArea).toHaveLength(20);
+  expect(found.inArea.every((id) => Number(id.slice(-1)) % 2 === 1)).toBe(true);
 });
 
 test('a node that is placed and deployed runs at once, on the audit trail, and moves nothing by itself', async () => {

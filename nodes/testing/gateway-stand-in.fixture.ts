@@ -186,6 +186,7 @@ export async function startStandIn(directory: string): Promise<StandIn> {
           (wanted('zone') === '' || zone === wanted('zone')) &&
           (id.includes(wanted('q')) || name.includes(wanted('q'))),
       );
+      items.splice(Number(wanted('limit')) || items.length);
       return json(response, { position: self.head(), items });
     }
     if (path.startsWith('/devices/')) {

@@ -57,7 +57,8 @@ interface Parts {
 
 interface Running {
   view: FlowReplayView;
-  readonly fixture: Omit<ReplayFixture, 'title' | 'expected'>;
+  /** Looked up only when somebody keeps it: a site may have thousands of devices. */
+  readonly fixture: () => Omit<ReplayFixture, 'title' | 'expected'>;
   readonly abort: AbortController;
   advance: PromiseWithResolvers<void>;
   done: Promise<void>;
@@ -229,15 +230,10 @@ export function createReplays({ journal, clock, log, directory }: Parts): Replay
           ...{ total: records.length, more, played: 0, outside: [...alone.outside] },
           ...{ wouldDo: [], happened, comparison: compare([], happened), failures: [] },
         },
-        fixture: {
-          tab: alone.tab.name,
-          records,
-          devices: [...site.devices({})],
-          zones: [...site.zones()],
-          get decisions() {
-            return Object.fromEntries(used);
-          },
-        },
+        fixture: () => ({
+          ...{ tab: alone.tab.name, records, devices: [...site.devices({})], zones: [...site.zones()] },
+          decisions: Object.fromEntries(used),
+        }),
         abort: new AbortController(),
         advance: Promise.withResolvers<void>(),
         done: Promise.resolve(),
@@ -266,8 +262,9 @@ export function createReplays({ journal, clock, log, directory }: Parts): Replay
       return running.view;
     },
     save(id, title) {
-      const { view, fixture } = must(id);
+      const { view, fixture: make } = must(id);
       if (view.state !== 'done') throw new GatehouseError('replay.failed', 'Only a replay that is done can be saved');
+      const fixture = make();
       const expected = view.wouldDo.map(({ record, kind, device, action, input }) => ({
         ...{ record, kind, device, action, input },
       }));
@@ -278,7 +275,7 @@ export function createReplays({ journal, clock, log, directory }: Parts): Replay
       // The devices that the flow could choose among, and no more of the site than that.
       const scenarios = new Set(fixture.devices.filter((one) => used.has(one.id)).map(({ scenario }) => scenario));
       const devices = fixture.devices.filter((one) => scenarios.has(one.scenario));
-      const saved: ReplayFixture = { ...fixture, decisions: fixture.decisions, title, devices, expected };
+      const saved: ReplayFixture = { ...fixture, title, devices, expected };
       writeFileSync(join(directory, file), `${JSON.stringify(saved, null, 2)}\n`, { mode: 0o600 });
       return { file };
     },

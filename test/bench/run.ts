@@ -14,6 +14,7 @@ import { ingestStock } from './ingest-stock.ts';
 import { linkage } from './linkage.ts';
 import type { Benchmark, Result } from './measure.ts';
 import { memory } from './memory.ts';
+import { picker } from './picker.ts';
 import { slowDisk } from './slow-disk.ts';
 import { soak } from './soak.ts';
 
@@ -28,6 +29,7 @@ const benchmarks: readonly Benchmark[] = [
   apiPage,
   eventToRelay,
   linkage,
+  picker,
   slowDisk,
   memory,
   growth,

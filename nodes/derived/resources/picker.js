@@ -24,6 +24,18 @@ const names = new Map                ();
 /** Name of a device that was among the hits, for the label of the node. */
 export const nameOf = (id        )         => names.get(id) ?? '';
 
+/** Only devices of one area, where the site has areas: beside the field, and never saved. */
+function areaFilter(input        , translate           )         {
+  const select = $('<select class="gh-picker-area">')
+    .css({ width: '28%', marginLeft: '4px' })
+    .attr('title', translate('picker.area'))
+    .append($('<option>').val('').text(translate('picker.everywhere')));
+  input.css({ width: '40%' }).after(select);
+  void zoneChoices(select, '');
+  select.on('change', () => input.trigger('keyup'));
+  return select;
+}
+
 /** @param scope narrows the search, read at each key press */
 export function devicePicker(input        , translate           , scope                              )       {
   let last                                                                     ;
@@ -36,11 +48,13 @@ export function devicePicker(input        , translate           , scope         
     return [...exact, ...others].map((hit) => ({ value: hit.id, label: labelOf(hit, translate) }));
   };
   const search = (value        , done                       ) => {
-    const query = { ...scope(), q: value };
+    const zone = String(area.val() ?? '');
+    const query = { ...scope(), q: value, ...(zone === '' ? {} : { zone }) };
     const key = JSON.stringify(query);
     if (last?.key !== key) last = { key, hits: find(value, query) };
     last.hits.then(done, () => done([{ value, label: part(translate('picker.unreachable'), { color: '#b71c1c' }) }]));
   };
+  const area = areaFilter(input, translate);
   input.autoComplete({ minLength: 1, search });
   // Input methods and pasting change the text without the key that the search waits for.
   input.on('input', () => input.trigger('keyup'));

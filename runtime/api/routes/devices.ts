@@ -18,6 +18,13 @@ const listQuery = Type.Object(
     zone: Type.Optional(Type.String({ maxLength: 64, description: 'this zone and everything below it' })),
     area: Type.Optional(Type.String({ maxLength: 64, description: 'same as zone' })),
     q: Type.Optional(Type.String({ maxLength: 64, description: 'part of the id or name' })),
+    limit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 5000,
+        description: 'the best hits first: the id itself, its beginning, the rest',
+      }),
+    ),
   },
   closed,
 );
@@ -45,11 +52,12 @@ export function deviceRoutes(app: App, { parts }: RouteContext): void {
       schema: { operationId: 'listDevices', tags: ['devices'], querystring: listQuery, response: { 200: deviceList } },
     },
     (request) => {
-      const { area, ...filter } = request.query;
+      const { area, limit, ...filter } = request.query;
       const caller = callerOf(request);
       const position = formatPosition(journal.head()); // before the points: a follower repeats rather than misses
       const found = inventory.devices({ ...filter, ...(area === undefined ? {} : { zone: area }) });
-      return { position, items: found.map((device) => view(device, caller, request.hostname)) };
+      const hits = limit === undefined ? found : bestOf(found, filter.q, limit);
+      return { position, items: hits.map((device) => view(device, caller, request.hostname)) };
     },
   );
 
@@ -112,6 +120,17 @@ export function deviceRoutes(app: App, { parts }: RouteContext): void {
       return reply.code(204).send();
     },
   );
+}
+
+/** Somebody who types is shown a few of thousands: those the text begins come first. */
+function bestOf(found: readonly Device[], q: string | undefined, limit: number): readonly Device[] {
+  const wanted = q?.trim().toLowerCase() ?? '';
+  const rank = ({ id, name }: Device): number => {
+    if (id === wanted || name.toLowerCase() === wanted) return 0;
+    return id.startsWith(wanted) || name.toLowerCase().startsWith(wanted) ? 1 : 2;
+  };
+  const ranked = wanted === '' ? found : found.toSorted((a, b) => rank(a) - rank(b));
+  return ranked.slice(0, limit);
 }
 
 /** @throws GatehouseError `http.invalid`: nothing is renamed by the way */
