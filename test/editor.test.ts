@@ -127,6 +127,16 @@ test('the palette shows our nodes in Chinese, in their categories', async () => 
       ...nodeTypes.filter((node) => node.category === category).map(({ title }) => title(chinese)),
     ]).filter(({ length }) => length > 1),
   );
+  const ports = await inPage<[string, string][]>(`${JSON.stringify(nodeTypes.map(({ type }) => type))}.flatMap((type) => {
+    const node = RED.nodes.getType(type);
+    const asked = (labels, index) => String(typeof labels === 'function' ? labels.call({ _: node._ }, index) : labels);
+    return [
+      ...Array.from({ length: node.inputs }, (_none, index) => [type, asked(node.inputLabels, index)]),
+      ...Array.from({ length: node.outputs }, (_none, index) => [type, asked(node.outputLabels, index)]),
+    ];
+  })`);
+  expect(ports.length).toBeGreaterThan(nodeTypes.length);
+  expect(ports.filter(([, label]) => !/\p{Script=Han}/u.test(label))).toEqual([]);
   await page.locator('.red-ui-flow-node-group').first().waitFor();
   await shot('editor-flow');
 });
