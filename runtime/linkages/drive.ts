@@ -82,6 +82,11 @@ export class Output {
     else void this.#renew(this.#lease);
   }
 
+  /** The device is back: it is tried at once. */
+  wake(): void {
+    this.#notBefore = Number.NEGATIVE_INFINITY;
+  }
+
   /** Sends what ends it, until it has or was tried often enough. @returns true when there is nothing more to do */
   end(): boolean {
     const { rule, device } = this.order;
@@ -157,7 +162,7 @@ export class Output {
     const succeeded = state === 'succeeded';
     const isNews = !succeeded || !this.#done || command === rule.end;
     if (!succeeded) this.#tries++;
-    const call = this.#tries > RETRIES;
+    const call = !succeeded && this.#tries > RETRIES;
     this.#notBefore = succeeded
       ? Number.NEGATIVE_INFINITY
       : this.#parts.clock.mono() + (call ? SLOW_RETRY_MS : RETRY_MS);

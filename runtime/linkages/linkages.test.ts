@@ -135,6 +135,48 @@ describe('fire', () => {
   });
 });
 
+describe('while the core was away', () => {
+  /** The panel says fire for a moment, and nobody but the journal hears it. */
+  async function moment(site: Awaited<ReturnType<typeof openCompound>>): Promise<void> {
+    site.core.linkages.stop();
+    site.play('fire');
+    await site.until(() => site.point('fire-panel', 'fire') === true);
+    site.play('clear');
+    await site.until(() => site.point('fire-panel', 'fire') === false);
+  }
+
+  test('a fire signal that has come and gone since is not missed', async () => {
+    await using site = await openCompound();
+    await moment(site);
+    await site.restart();
+    await site.until(() => site.coil('door-b3-1', 1));
+    expect(site.records('linkage.started')).toHaveLength(1);
+  });
+
+  test('an old one is only known', async () => {
+    await using site = await openCompound();
+    await moment(site);
+    site.clock.step(120_000);
+    await site.restart();
+    await site.pass(3000);
+    expect(site.coil('door-b3-1', 1)).toBe(false);
+  });
+
+  test('a door that does not answer is called out, and opened when it is back', async () => {
+    await using site = await openCompound();
+    const door = site.slaves['door-b3-1'];
+    if (door) door.behaviour.silent = true;
+    await site.until(() => site.core.host.view('door-b3-1').state === 'offline');
+    site.play('fire');
+    await site.until(() => site.alarm('door-b3-1', 'linkageFailed'));
+    expect(site.alarm('door-b3-1', 'linkageFailed')).toMatchObject({ priority: 1, scenario: 'gateway' });
+    await site.pass(3000);
+    if (door) door.behaviour.silent = false;
+    expect(await site.until(() => site.coil('door-b3-1', 1))).toBeLessThan(MOST_MS);
+    await site.until(() => !site.core.alarms.isActive('door-b3-1', 'linkageFailed'));
+  });
+});
+
 describe('an e-bike in the elevator', () => {
   test('F3 L18 holds the elevator with a voice while it is there, and lets go when it has left', async () => {
     await using site = await openCompound();

@@ -9,7 +9,7 @@ import type { Dispatcher, Outputs } from '../commands/dispatcher.ts';
 import { createFailSafeRecorder } from '../commands/recorder.ts';
 import type { Scalar, Sender } from '../contracts/contract.ts';
 import type { LinkageWatch } from '../contracts/linkages.ts';
-import type { Draft, JournalRecord, Position } from '../contracts/record.ts';
+import type { Draft, JournalRecord, Position, ProcessState } from '../contracts/record.ts';
 import type { Words } from '../contracts/words.ts';
 import { isAfter, openCursor } from '../journal/cursors.ts';
 import type { Journal, Write } from '../journal/journal.ts';
@@ -39,7 +39,11 @@ const TICK_MS = 500;
 const FRESH_MS = 60_000;
 const SAVE_EVERY = 1000;
 const PAGE = 500;
+/** Alarm of the gateway at a device that did not do what life depends on. */
+const FAILED = 'linkageFailed';
 const CURSOR = 'linkages';
+/** Of an alarm nobody has to reset any more. */
+const AT_REST: readonly ProcessState[] = ['NORMAL', 'OUT_OF_SERVICE'];
 
 export interface LinkageLog {
   readonly ran?: { readonly at: number; readonly place: string };
@@ -230,7 +234,12 @@ export class Linkages {
         if (!this.#read(record.device, record.name, record.data as Scalar)) continue;
         changed = true;
         cause = record.id;
-      } else if (record.kind === 'alarm' && this.#runs.size > 0) changed = true;
+      } else if (this.#runs.size === 0) continue;
+      else if (record.kind === 'alarm') changed = true;
+      else if (record.kind === 'state' && record.name === 'link') {
+        for (const run of this.#runs.values()) run.back(record.device);
+        changed = true;
+      }
     }
     if (changed) this.#update(cause);
     if (this.#unsaved >= SAVE_EVERY) this.#save();
@@ -341,7 +350,7 @@ export class Linkages {
     else if (!triggered && (linkage.ends === 'signal' || this.#isReset(run))) this.#end(run, linkage.ends);
   }
 
-  /** A named person has reset every alarm that began it. An alarm not recorded yet cannot have been. */
+  /** A named person has reset every alarm that began it, or taken it out of service. What is not recorded yet cannot have been. */
   #isReset({ recorded, episode, place }: Run): boolean {
     const kinds = new Set(place.linkage.triggers.map(({ alarm }) => alarm));
     const devices = new Set(episode.sources.map(({ device }) => device));
@@ -349,7 +358,7 @@ export class Linkages {
       recorded &&
       !this.#parts.alarms
         .open()
-        .some(({ device, kind, process }) => devices.has(device) && kinds.has(kind) && process !== 'NORMAL')
+        .some(({ device, kind, process }) => devices.has(device) && kinds.has(kind) && !AT_REST.includes(process))
     );
   }
 
@@ -381,7 +390,10 @@ export class Linkages {
     } else this.#drop(run);
   }
 
-  #drop({ episode, recorder }: Run): void {
+  #drop(run: Run): void {
+    const { episode, recorder, place } = run;
+    for (const { device, rule } of place.outputs) this.#clear(device.id, rule.failure ?? FAILED, run);
+    for (const { device, rule } of place.watches) this.#clear(device.id, rule.failure, run);
     this.#runs.delete(runKey(episode));
     void recorder.commit({ writes: [{ sql: DROP_RUN, params: [episode.linkage, episode.place] }] });
   }
@@ -414,8 +426,8 @@ export class Linkages {
       records: [this.#record(run, 'linkage.output', data, run.episode.id)],
       writes: isKept ? [this.#saving(run)] : [],
     });
-    if (call) this.#call(device.id, rule.failure ?? 'linkageFailed', run, { command, state });
-    else if (state === 'succeeded') this.#clear(device.id, rule.failure ?? 'linkageFailed', run);
+    if (call) this.#call(device.id, rule.failure ?? FAILED, run, { command, state });
+    else if (state === 'succeeded') this.#clear(device.id, rule.failure ?? FAILED, run);
     if (state === 'succeeded') this.#update();
   }
 
@@ -430,7 +442,7 @@ export class Linkages {
   #call(device: string, kind: string, { episode }: Run, data: object): void {
     const known = this.#devices.get(device);
     if (!known) return;
-    const scenario = kind === 'linkageFailed' ? 'gateway' : known.scenario;
+    const scenario = kind === FAILED ? 'gateway' : known.scenario;
     this.#parts.alarms
       .raise({
         ...{ device, scenario, zone: known.zone, kind, data, cause: episode.id },

@@ -56,6 +56,11 @@ export class Run {
     return this.place.outputs.some((output) => output.device.id === device);
   }
 
+  /** The device answers again. */
+  back(device: string): void {
+    for (const output of this.#outputs.values()) if (output.order.device.id === device) output.wake();
+  }
+
   drive(): void {
     for (const output of this.place.outputs) this.#output(output).drive();
     for (const { rule, device } of this.place.watches) this.#watch(rule, device);
