@@ -85,7 +85,7 @@ function Figures({ now }: { now: AlarmStatistics }) {
           </dl>
         ))}
       </section>
-      <section>
+      <section class="stats-wide">
         <h3>{t('stats.priorities')}</h3>
         <Table
           head={[
@@ -103,32 +103,32 @@ function Figures({ now }: { now: AlarmStatistics }) {
               <td>
                 <PriorityMark priority={row.priority} />
               </td>
-              <td class="digits">{row.alarms}</td>
-              <td class={row.most !== undefined && row.share > row.most ? 'digits over' : 'digits'}>
+              <Cell name="alarms">{row.alarms}</Cell>
+              <Cell name="share" over={row.most !== undefined && row.share > row.most}>
                 {percent(row.share)}
                 {row.most !== undefined && <span class="second"> ≤ {percent(row.most)}</span>}
-              </td>
-              <td class="digits">{span(row.p50Ms)}</td>
-              <td class={(row.p90Ms ?? 0) > row.withinMs ? 'digits over' : 'digits'}>
+              </Cell>
+              <Cell name="p50">{span(row.p50Ms)}</Cell>
+              <Cell name="p90" over={(row.p90Ms ?? 0) > row.withinMs}>
                 {span(row.p90Ms)}
                 <span class="second"> ≤ {spanOf(row.withinMs)}</span>
-              </td>
-              <td class="digits">{row.late}</td>
-              <td class="digits">{row.escalated}</td>
+              </Cell>
+              <Cell name="late">{row.late}</Cell>
+              <Cell name="escalated">{row.escalated}</Cell>
             </tr>
           ))}
         </Table>
       </section>
-      <section>
+      <section class="stats-wide">
         <h3>{t('stats.operators')}</h3>
         <Table head={['stats.person', 'stats.answered', 'stats.p50', 'stats.p90', 'stats.per_hour']}>
           {now.operators.map((row) => (
             <tr key={row.operator}>
               <td>{actorWords(row.operator)}</td>
-              <td class="digits">{row.answered}</td>
-              <td class="digits">{span(row.p50Ms)}</td>
-              <td class="digits">{span(row.p90Ms)}</td>
-              <td class="digits">{row.perHour.toFixed(1)}</td>
+              <Cell name="answered">{row.answered}</Cell>
+              <Cell name="p50">{span(row.p50Ms)}</Cell>
+              <Cell name="p90">{span(row.p90Ms)}</Cell>
+              <Cell name="per_hour">{row.perHour.toFixed(1)}</Cell>
             </tr>
           ))}
         </Table>
@@ -202,19 +202,26 @@ type Head = 'priority' | 'alarms' | 'share' | 'p50' | 'p90' | 'late' | 'escalate
 
 function Table({ head, children }: { head: readonly `stats.${Head}`[]; children: ComponentChildren }) {
   return (
-    <div class="stats-table">
-      <table>
-        <thead>
-          <tr>
-            {head.map((key) => (
-              <th key={key} scope="col">
-                {t(key)}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>{children}</tbody>
-      </table>
-    </div>
+    <table>
+      <thead>
+        <tr>
+          {head.map((key) => (
+            <th key={key} scope="col">
+              {t(key)}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>{children}</tbody>
+    </table>
+  );
+}
+
+/** On a phone a row is a card, and each number bears its own name. */
+function Cell({ name, over = false, children }: { name: Head; over?: boolean; children: ComponentChildren }) {
+  return (
+    <td class={over ? 'digits over' : 'digits'} data-name={t(`stats.${name}`)}>
+      {children}
+    </td>
   );
 }
