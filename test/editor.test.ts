@@ -127,7 +127,9 @@ test('the palette shows our nodes in Chinese, in their categories', async () => 
       ...nodeTypes.filter((node) => node.category === category).map(({ title }) => title(chinese)),
     ]).filter(({ length }) => length > 1),
   );
-  const ports = await inPage<[string, string][]>(`${JSON.stringify(nodeTypes.map(({ type }) => type))}.flatMap((type) => {
+  const ports = await inPage<
+    [string, string][]
+  >(`${JSON.stringify(nodeTypes.map(({ type }) => type))}.flatMap((type) => {
     const node = RED.nodes.getType(type);
     const asked = (labels, index) => String(typeof labels === 'function' ? labels.call({ _: node._ }, index) : labels);
     return [
