@@ -19,6 +19,7 @@ const LOOK_MS = 1500;
 const BOOTHS = 3;
 const RENEW_MS = 15_000;
 const HOLD_MS = 10_000;
+const ORDER_MS = 5000;
 const EMERGENCY_MS = 60_000;
 const DEADLINES = [undefined, undefined, 300, 1000, 5000] as const;
 const GUARDS = ['guard-east', 'guard-west', 'guard-night'] as const;
@@ -57,13 +58,13 @@ export function letIn(compound: Compound, layout: Layout, random: () => number):
   const pause = (ms: number, signal = resting.signal) => sleep(ms, undefined, { signal }).catch(() => undefined);
   let count = 0;
 
-  async function attempt(as: Person, ask: Ask, body: object, wait: number): Promise<Try> {
+  async function attempt(as: Person | undefined, ask: Ask, body: object, wait: number): Promise<Try> {
     const one: Try = { sentAt: mono(), status: 0 };
     ask.tries.push(one);
     try {
       const response = await compound.api(`/commands${wait > 0 ? `?wait=${wait}` : ''}`, {
         method: 'POST',
-        as,
+        ...(as === undefined ? {} : { as }),
         headers: { 'idempotency-key': ask.key },
         body: JSON.stringify(body),
         signal: AbortSignal.timeout(ANSWER_MS),
@@ -164,6 +165,25 @@ export function letIn(compound: Compound, layout: Layout, random: () => number):
     const ask: Ask = { actor: 'user:captain', key: `restore-${++count}`, device, command: 'restore', tries: [] };
     asks.push(ask);
     await attempt('captain', ask, { device, command: 'restore' }, 0);
+  }
+
+  /** The city signs what it wants, each answering a challenge, and now and then sends it twice. */
+  async function city(): Promise<void> {
+    while (!resting.signal.aborted) {
+      await pause(pick(random, ORDER_MS));
+      const { device, command } = wish();
+      if (command !== 'arm' && command !== 'open') continue;
+      const challenge = await compound
+        .json<{ nonce: string }>('/commands/challenges', { method: 'POST', signal: AbortSignal.timeout(ANSWER_MS) })
+        .catch(() => undefined);
+      if (!challenge || resting.signal.aborted) continue;
+      const body = compound.sign({ device, command, reason: 'chaos' }, challenge.nonce);
+      const ask: Ask = { actor: 'platform:city', key: body.signed.id, device, command, tries: [] };
+      asks.push(ask);
+      const first = attempt(undefined, ask, body, 0);
+      if (random() < 0.3) await attempt(undefined, ask, body, 0);
+      await first;
+    }
   }
 
   /** Whoever stands at the gate with a fire behind it needs no log-in. */
@@ -273,7 +293,7 @@ export function letIn(compound: Compound, layout: Layout, random: () => number):
   };
 
   const booths = Array.from({ length: BOOTHS }, (_, index) => follow(index));
-  const working = Promise.all([...GUARDS.map(guard), captain(), bystander(), watchAlarms(), platform()]);
+  const working = Promise.all([...GUARDS.map(guard), captain(), city(), bystander(), watchAlarms(), platform()]);
   working.catch(() => resting.abort()); // a promise that broke ends the work, and is told by rest()
   return {
     ...{ asks, booths, pulled, waits, pull },

@@ -1,10 +1,12 @@
 /** The compound of the chaos trial: a real site with people of its own, its devices in a process of theirs, and its gateway over all its lives. */
 import { fork } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DeviceView, Status } from '../../runtime/contracts/api.ts';
+import { exampleOf, type SignCommand } from '../../runtime/platform/testing/example.ts';
 import { type Gateway, startGateway } from '../site.ts';
 import { freePort } from '../uplink-peers.ts';
 import { ESCALATES_MS } from './chaos-alarms.ts';
@@ -12,6 +14,8 @@ import { type DeviceLog, type FromDevices, type Layout, mono, type ToDevices } f
 import { type FaultyDisk, faultyDisk, type SettableClock, settableClock } from './shim.ts';
 
 const SITE = 'chaos';
+const PLATFORM = 'city';
+const KEY = 'city-1';
 const PASSWORD = 'Orchard-lantern-5821';
 const HEADERS = { 'content-type': 'application/json', 'x-gatehouse': '1' };
 const CODE = /(?:[0-9A-Z]{4}-){3}[0-9A-Z]{4}/;
@@ -129,6 +133,8 @@ export interface Compound extends AsyncDisposable {
   /** A request as that person, logged in once for all lives; as the platform without one. */
   api(path: string, init?: RequestInit & { readonly as?: Person }): Promise<Response>;
   json<T>(path: string, init?: RequestInit & { readonly as?: Person }): Promise<T>;
+  /** A command of the platform, signed. @param nonce of the challenge it answers */
+  sign(command: Parameters<SignCommand>[0], nonce: string): ReturnType<SignCommand>;
   /** Of the session of that person. */
   cookie(as: Person): string;
   /** SIGKILL, and a new life on the same addresses. */
@@ -196,11 +202,21 @@ export async function startCompound(layout: Layout, uplink: string): Promise<Com
       addresses: { push: address(layout.gates.map(({ camera }) => camera)), mqtt: address(layout.smokes) },
     });
     const { gateway: name } = await json<Status>('/status');
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+    const pem = publicKey.export({ type: 'spki', format: 'pem' });
+    const key = {
+      method: 'PUT',
+      as: 'chief',
+      body: JSON.stringify({ id: KEY, platform: PLATFORM, publicKey: pem }),
+    } as const;
+    await json(`/platform-keys/${KEY}`, key);
+    const signCommand = await exampleOf(folder);
     const owned = stack.move();
     return {
       ...{ devices, disk, clock, token, name, url, lives, api, json },
       cookie: (as) => cookies.of.get(as) ?? '',
       gateway: () => gateway,
+      sign: (command, nonce) => signCommand(command, { gatewayId: name, key: KEY, privateKey }, nonce),
       async kill(downMs) {
         const life = lives.at(-1) as Life;
         const gone = gateway.kill('SIGKILL');
@@ -239,6 +255,6 @@ async function introduce(
     await post('/users', { name, displayName: name, role, password: PASSWORD }, 'chief');
     await logIn(name);
   }
-  const made = await post('/tokens', { platform: 'city', days: 365 }, 'chief');
+  const made = await post('/tokens', { platform: PLATFORM, days: 365 }, 'chief');
   return { of, token: ((await made.json()) as { token: string }).token, logIn };
 }

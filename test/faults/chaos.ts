@@ -381,6 +381,8 @@ function judge({ say }: TrialContext, evidence: Evidence, outside: Outside): voi
   say(
     `${alarms.occurrences} conditions at devices, ${alarms.raised} alarms, ${escalated} told further; ${spread(alarms.waits)} to the alarm`,
   );
+  const asked = Map.groupBy(courses, ({ actor }) => actor.split(':')[0] ?? '');
+  say(`asked for by ${[...asked].map(([who, { length }]) => `${who} ${length}`).join(', ')}`);
   say(
     `${linked.fires} fires, ${spread(linked.waits)} to barriers and doors; ${linked.ebikes} e-bikes, ${linked.cutOffs} hot sheds`,
   );
