@@ -3,7 +3,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ManualClock, manualClock } from '../../test/manual-clock.ts';
 import { canonical } from '../contracts/canonical.ts';
 import type { JournalRecord } from '../contracts/record.ts';
@@ -27,15 +27,22 @@ let keys: PlatformKeys;
 let signed: SignedCommands;
 let pulses: string[];
 let quality: JournalRecord['clock'];
-beforeEach(async () => {
+/** Where the journal was when the test began. */
+let mark: number;
+beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'gh-signed-'));
   clock = manualClock();
+  await start();
+});
+beforeEach(async () => {
   pulses = [];
   quality = 'synced';
-  await start();
+  await clock.advance(61_000); // what was sent before is not too often any more
+  for (const { id } of keys.list()) await keys.remove(id, ADMIN);
+  mark = journal.head().seq;
   await keys.put({ id: 'k1', platform: 'city', publicKey: pem() }, ADMIN);
 });
-afterEach(async () => {
+afterAll(async () => {
   await stop();
   rmSync(directory, { recursive: true, force: true });
 });
@@ -92,7 +99,10 @@ async function done(body: unknown) {
   return dispatcher.settled(id);
 }
 const audits = (name = 'command.signed.refused') =>
-  journal.read({ kind: ['audit'], name }).items.map(({ data }) => data as Record<string, unknown>);
+  journal
+    .read({ kind: ['audit'], name, limit: 500 })
+    .items.filter(({ seq }) => seq > mark)
+    .map(({ data }) => data as Record<string, unknown>);
 
 describe('what is in order', () => {
   test('C8 is carried out, and the signature is kept with the record of it', async () => {
@@ -128,21 +138,21 @@ describe('what is in order', () => {
 });
 
 describe('what is not', () => {
-  test.each<[string, string, () => unknown]>([
-    ['without a signature', 'command.signature', () => ({ device: 'gate-east-in', command: 'open' })],
-    ['signed by somebody else', 'command.signature', () => command({}, other.privateKey)],
-    ['with a key nobody knows', 'command.signature', () => command({ signed: { key: 'k9' } })],
-    ['changed on the way', 'command.signature', () => ({ ...command(), device: 'gate-west-in' })],
-    ['with a field too many', 'command.invalid', () => ({ ...command(), force: true })],
-    ['for another gateway', 'command.foreign', () => command({ signed: { gatewayId: 'gh-other' } })],
-    ['issued 31 s ago', 'command.stale', () => command({ signed: { issuedAt: clock.now() - 30_001 } })],
-    ['issued in 31 s', 'command.stale', () => command({ signed: { issuedAt: clock.now() + 30_001 } })],
-    ['deep enough to break a parser', 'command.invalid', () => ({ ...command(), input: 7 })],
-    ['that is no command', 'command.signature', () => 'open'],
-  ])('C8 a command %s is refused and audited', async (_what, code, make) => {
-    const body = make();
-    await expect(submit(body)).rejects.toMatchObject({ code });
-    expect(audits()).toMatchObject([{ code }]);
+  test('C8 not signed, not by this platform, not for this gateway, not fresh: refused and audited', async () => {
+    const cases: [what: string, code: string, body: unknown][] = [
+      ['without a signature', 'command.signature', { device: 'gate-east-in', command: 'open' }],
+      ['signed by somebody else', 'command.signature', command({}, other.privateKey)],
+      ['with a key nobody knows', 'command.signature', command({ signed: { key: 'k9' } })],
+      ['changed on the way', 'command.signature', { ...command(), device: 'gate-west-in' }],
+      ['with a field too many', 'command.invalid', { ...command(), force: true }],
+      ['for another gateway', 'command.foreign', command({ signed: { gatewayId: 'gh-other' } })],
+      ['issued 31 s ago', 'command.stale', command({ signed: { issuedAt: clock.now() - 30_001 } })],
+      ['issued in 31 s', 'command.stale', command({ signed: { issuedAt: clock.now() + 30_001 } })],
+      ['with an input that is none', 'command.invalid', { ...command(), input: 7 }],
+      ['that is no command', 'command.signature', 'open'],
+    ];
+    for (const [what, code, body] of cases) await expect(submit(body), what).rejects.toMatchObject({ code });
+    expect(audits().map(({ code }) => code)).toEqual(cases.map(([, code]) => code));
     expect(pulses).toEqual([]);
   });
 
@@ -188,10 +198,11 @@ describe('what is not', () => {
   test('C8 after a week a nonce is forgotten, but not while the clock is in doubt', async () => {
     const rows = () => journal.db.prepare('SELECT count(*) AS n FROM platform_nonce').get() as { n: number };
     await done(command());
+    const before = rows();
     quality = 'unsynced';
     await clock.advance(8 * 24 * 3600_000);
     await journal.append();
-    expect(rows()).toEqual({ n: 1 });
+    expect(rows()).toEqual(before);
     quality = 'synced';
     await clock.advance(3600_000);
     await journal.append();
