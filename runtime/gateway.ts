@@ -49,6 +49,7 @@ import { Linkages, schema as linkageSchema } from './linkages/linkages.ts';
 import { shapeOf } from './linkages/site.ts';
 import { createLinkageViews } from './linkages/view.ts';
 import { createLog, type Log } from './log.ts';
+import { type MemoryWatch, watchMemory } from './memory.ts';
 import { createOutputs } from './outputs.ts';
 import { createReplays } from './replay/replays.ts';
 import { createRules, schema as ruleSchema } from './rules/rules.ts';
@@ -330,8 +331,25 @@ const demoPort = (demo: Demo): DemoPort => ({
   },
 });
 
+function memoryParts(alarms: Alarms, log: Log, onFull: () => void): Omit<MemoryWatch, 'clock'> {
+  const about = { device: '', scenario: 'gateway', zone: '', kind: 'memoryHigh', actor: 'system:memory' };
+  return {
+    rss: () => process.memoryUsage.rss(),
+    onHigh(high, bytes) {
+      const told = high
+        ? alarms.raise({ ...about, data: { bytes } })
+        : alarms.clear(about.device, about.kind, undefined, about.actor);
+      told.catch((error: unknown) => log.error({ err: error }, 'the memory alarm could not be recorded'));
+    },
+    onFull(bytes) {
+      log.error({ bytes }, 'the core is too large and starts afresh');
+      onFull();
+    },
+  };
+}
+
 /** Builds everything, in the order of dependence, and starts it. @returns what stops it: intake first, the journal last */
-export async function startGateway(config: Config, say: (text: string) => void): Promise<Gateway> {
+export async function startGateway(config: Config, say: (text: string) => void, onFull: () => void): Promise<Gateway> {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   refuseFullDisk(config.dataDir);
   const lock = lockDirectory(config.dataDir);
@@ -465,6 +483,7 @@ export async function startGateway(config: Config, say: (text: string) => void):
     );
     const secrets = demo ? await auth.accounts.createDemo(demoSecrets(config)) : undefined;
 
+    onStop(watchMemory({ clock, ...memoryParts(alarms, log, onFull) }));
     const history = openHistory({ config, journal, alarms, log });
     let flows: Flows | undefined;
     let uplinks: Uplinks | undefined;

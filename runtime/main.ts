@@ -32,7 +32,8 @@ let gateway: Gateway | undefined;
 let safety: Safety | undefined;
 let stopping = false;
 
-async function stop(): Promise<void> {
+/** @param code what the supervisor makes of it; 0: it was asked for, nobody starts it again */
+async function stop(code = 0): Promise<void> {
   if (stopping) return;
   stopping = true;
   life.stop();
@@ -40,7 +41,7 @@ async function stop(): Promise<void> {
   setTimeout(() => process.exit(EXIT.failed), STOP_MS).unref();
   await gateway?.stop();
   await safety?.stop();
-  process.exit(0);
+  process.exit(code);
 }
 
 /** No "catch and carry on": what nobody expected ends the process, and the supervisor starts it afresh (V5). */
@@ -73,7 +74,7 @@ let config: Config | undefined;
 try {
   config = readConfig(process.argv.slice(2), process.env);
   if (config.console) say(saying('starting'));
-  gateway = await startGateway(config, say);
+  gateway = await startGateway(config, say, () => void stop(EXIT.again).catch(die));
   life.ready();
 } catch (error) {
   await giveUp(error).catch(die);

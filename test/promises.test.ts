@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** R: durability, C: commands, F: fail-safe outputs, B: buffer and lanes, U: uplink, T: clock. */
-const families: Readonly<Record<string, number>> = { R: 9, C: 10, F: 8, B: 6, U: 6, T: 8 };
+/** R: durability, C: commands, F: fail-safe outputs, B: buffer and lanes, U: uplink, V: supervision, T: clock. */
+const families: Readonly<Record<string, number>> = { R: 9, C: 10, F: 8, B: 6, U: 6, V: 8, T: 8 };
 
 const ids = new RegExp(`\\b[${Object.keys(families).join('')}]\\d{1,2}\\b`, 'g');
 

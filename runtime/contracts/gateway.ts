@@ -221,6 +221,17 @@ export const gatewayScenario = defineScenario({
       },
       steps: [operator],
     },
+    memoryHigh: {
+      words: { zh: '网关内存占用过高', en: 'The gateway uses much memory' },
+      severity: 'minor',
+      priority: 3,
+      why: { zh: '目前一切照常，达到上限时会自动有序重启', en: 'All works; at the limit it starts afresh by itself' },
+      hint: {
+        zh: '可能有内存泄漏，或设备、记录远多于预期',
+        en: 'A leak, or far more devices and records than planned',
+      },
+      steps: [operator],
+    },
     storageFull: {
       words: { zh: '存储空间不足', en: 'Storage is filling up' },
       severity: 'minor',

@@ -154,4 +154,5 @@ function beat(): void {
   const heaviest = rss > RSS_LIMIT ? contexts.heaviest() : undefined;
   say({ is: 'beat', rss, busy, ...(busiest ? { busiest } : {}), ...(heaviest ? { heaviest } : {}) });
 }
-setInterval(beat, BEAT_EVERY_MS);
+const heart = setInterval(beat, BEAT_EVERY_MS);
+process.once('exit', () => clearInterval(heart));
