@@ -143,7 +143,7 @@ export function watchSpace(parts: StorageParts): Storage {
   let outage: Outage = {};
   let packing = usualPacking;
   /** What it was found with. */
-  let rehearsed: { readonly rows: number; readonly rates: Measurement['day'] } | undefined;
+  let rehearsed: { readonly rows: number; readonly head: number; readonly rates: Measurement['day'] } | undefined;
   let measurement: Measurement = rates.now();
   let backlog: TargetView[] = [];
   let refused: ReadonlySet<Lane> = new Set();
@@ -307,12 +307,13 @@ export function watchSpace(parts: StorageParts): Storage {
 
   /** What removal would give back, again when other records come in, or many more than there were. */
   async function weigh(day: Measurement['day']): Promise<void> {
-    const few = rehearsed && rehearsed.rows < ENOUGH_ROWS && head() - thinned > 2 * rehearsed.rows;
+    const few = rehearsed && rehearsed.rows < ENOUGH_ROWS && head() - rehearsed.head > rehearsed.rows;
     if (rehearsed && !few && !mixChanged(rehearsed.rates, day)) return;
-    const found = await scanner.ask('rehearsal', thinned + 1, head());
+    const last = head();
+    const found = await scanner.ask('rehearsal', thinned + 1, last);
     if (!found) return;
     packing = found.packing;
-    rehearsed = { rows: found.rows, rates: day };
+    rehearsed = { rows: found.rows, head: last, rates: day };
   }
 
   async function survey(): Promise<void> {
