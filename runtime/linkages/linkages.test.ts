@@ -105,6 +105,20 @@ describe('fire', () => {
     expect(site.records('linkage.ended')).toEqual([]);
   });
 
+  test('a fire of a moment, come and gone in one commit, is a fire', async () => {
+    await using site = await openCompound();
+    const { journal } = site.core;
+    const panel = {
+      lane: 'L2',
+      kind: 'telemetry',
+      scenario: 'fire-alarm',
+      device: 'fire-panel',
+      name: 'fire',
+    } as const;
+    await journal.append({ ...panel, data: true }, { ...panel, data: false });
+    await site.until(() => site.coil('door-b3-1', 1));
+  });
+
   test('acts in the part of the compound the site says', async () => {
     const parts = 'linkages: [{ id: L02, from: [fire-control], to: [b3-1] }]\nzones:';
     await using site = await openCompound((yaml) => yaml.replace('zones:', parts));

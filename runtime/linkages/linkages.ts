@@ -16,7 +16,7 @@ import type { Journal, Write } from '../journal/journal.ts';
 import { uuidv7 } from '../journal/uuid.ts';
 import type { Log } from '../log.ts';
 import type { Outcome } from './drive.ts';
-import { type LinkedDevice, type Place, placesOf, type SiteShape } from './places.ts';
+import { type LinkedDevice, type Place, placesOf, reaches, type SiteShape } from './places.ts';
 import { type Episode, outputKey, Run, runKey } from './run.ts';
 import { alarmsOf, createSignals } from './signals.ts';
 
@@ -147,7 +147,7 @@ export class Linkages {
     const scenario = this.#devices.get(device)?.scenario ?? '';
     for (const { episode, place } of this.#runs.values()) {
       const { forbids, words } = place.linkage;
-      if (episode.phase !== 'active' || !this.#reaches(place, device)) continue;
+      if (episode.phase !== 'active' || !reaches(place, device)) continue;
       if (forbids?.[scenario]?.includes(command)) return words;
       // What is held for half an hour would be held for as long only as somebody else says.
       const isOwn = place.outputs.some(
@@ -184,8 +184,6 @@ export class Linkages {
     this.#cancelTick?.();
     for (const { cancel } of this.#heard.values()) cancel();
   }
-
-  #reaches = (place: Place, device: string): boolean => place.outputs.some((output) => output.device.id === device);
 
   #placeOf({ linkage, place }: Pick<Episode, 'linkage' | 'place'>): Place | undefined {
     return this.#places?.find((one) => one.linkage.id === linkage && one.id === place);
@@ -224,16 +222,14 @@ export class Linkages {
 
   #follow(records: readonly JournalRecord[]): void {
     let changed = false;
-    let cause: string | undefined;
     for (const record of records) {
       if (!isAfter(record, this.#reached)) continue;
       this.#reached = record;
       this.#unsaved++;
       if (record.kind === 'telemetry' && record.quality === 'good') {
         if (record.received < (this.#actedAt.get(outputKey(record.device, record.name)) ?? 0)) continue;
-        if (!this.#read(record.device, record.name, record.data as Scalar)) continue;
-        changed = true;
-        cause = record.id;
+        // One by one: a fire of a moment must not be lost because it came and went in one commit.
+        if (this.#read(record.device, record.name, record.data as Scalar)) this.#update(record.id);
       } else if (this.#runs.size === 0) continue;
       else if (record.kind === 'alarm') changed = true;
       else if (record.kind === 'state' && record.name === 'link') {
@@ -241,7 +237,7 @@ export class Linkages {
         changed = true;
       }
     }
-    if (changed) this.#update(cause);
+    if (changed) this.#update();
     if (this.#unsaved >= SAVE_EVERY) this.#save();
   }
 
@@ -296,7 +292,7 @@ export class Linkages {
       (run) =>
         run.episode.phase === 'active' &&
         yieldsTo.includes(run.episode.linkage) &&
-        place.outputs.some(({ device }) => run.reaches(device.id)),
+        place.outputs.some(({ device }) => reaches(run.place, device.id)),
     );
   }
 
@@ -325,7 +321,7 @@ export class Linkages {
       run.recorded = true;
       // It could not be raised while the disk was dead; without it nobody could reset what is at work.
       for (const { device, alarm } of triggering) {
-        if (alarms.isActive(device.id, alarm)) continue;
+        if (alarms.open().some((one) => one.device === device.id && one.kind === alarm)) continue;
         const about = { device: device.id, scenario: device.scenario, zone: device.zone, kind: alarm, cause: id };
         await alarms.raise({ ...about, actor: `linkage:${episode.linkage}` });
         const stands = this.#signals.triggering(place).some((one) => one.device.id === device.id);

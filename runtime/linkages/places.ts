@@ -45,6 +45,10 @@ export interface Place {
 
 export const COMPOUND = 'compound';
 
+/** Whether it acts on this device. */
+export const reaches = (place: Place, device: string): boolean =>
+  place.outputs.some((output) => output.device.id === device);
+
 export const placesOf = (site: SiteShape): Place[] => linkages.flatMap((linkage) => placesOfOne(linkage, site));
 
 function placesOfOne(linkage: Linkage, site: SiteShape): Place[] {

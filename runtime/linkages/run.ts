@@ -51,11 +51,6 @@ export class Run {
     this.began = parts.clock.mono() - Math.max(0, parts.clock.now() - episode.since);
   }
 
-  /** Whether it has to do with this device. */
-  reaches(device: string): boolean {
-    return this.place.outputs.some((output) => output.device.id === device);
-  }
-
   /** The device answers again. */
   back(device: string): void {
     for (const output of this.#outputs.values()) if (output.order.device.id === device) output.wake();
