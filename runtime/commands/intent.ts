@@ -71,7 +71,7 @@ export function checkSituation(
 ): void {
   const linkage = forbidden(command);
   if (linkage) {
-    throw new GatehouseError('command.interlock', `${linkage.en}: "${command}" is forbidden at ${target.id}`, {
+    throw new GatehouseError('command.interlock', `${target.id} ${command}: ${linkage.en}`, {
       detail: { words: linkage },
     });
   }

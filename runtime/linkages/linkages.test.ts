@@ -25,7 +25,9 @@ describe('fire', () => {
     await site.until(
       () => site.barrier('gate-east-in') === 'open' && site.point('door-b3-1', 'lockState') === 'released',
     );
-    await expect(site.send('gate-east-in', 'close')).rejects.toMatchObject({ code: 'command.interlock' });
+    await expect(site.send('gate-east-in', 'close')).rejects.toMatchObject({
+      ...{ code: 'command.interlock', detail: { words: { zh: '火警疏散联动进行中，不能执行' } } },
+    });
     await expect(site.send('door-b3-1', 'lock', 'shift-leader')).rejects.toMatchObject({ code: 'command.interlock' });
 
     site.play('clear');

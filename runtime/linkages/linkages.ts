@@ -16,6 +16,7 @@ import type { Journal, Write } from '../journal/journal.ts';
 import { uuidv7 } from '../journal/uuid.ts';
 import type { Log } from '../log.ts';
 import type { Outcome } from './drive.ts';
+import { forbidding } from './linkages.words.ts';
 import { type LinkedDevice, type Place, placesOf, reaches, type SiteShape } from './places.ts';
 import { type Episode, outputKey, Run, runKey } from './run.ts';
 import { alarmsOf, createSignals } from './signals.ts';
@@ -148,12 +149,12 @@ export class Linkages {
     for (const { episode, place } of this.#runs.values()) {
       const { forbids, words } = place.linkage;
       if (episode.phase !== 'active' || !reaches(place, device)) continue;
-      if (forbids?.[scenario]?.includes(command)) return words;
+      if (forbids?.[scenario]?.includes(command)) return forbidding(words);
       // What is held for half an hour would be held for as long only as somebody else says.
       const isOwn = place.outputs.some(
         ({ rule, device: { id } }) => id === device && rule.command === command && rule.input !== undefined,
       );
-      if (isOwn && sender !== 'linkage') return words;
+      if (isOwn && sender !== 'linkage') return forbidding(words);
     }
     return undefined;
   }

@@ -11,6 +11,11 @@ export const missingWords: Readonly<Record<string, Words>> = {
   'noOutput warning': { zh: '没有广播或警报器', en: 'There is no loudspeaker or siren' },
 };
 
+/** Why a command is refused while a linkage is at work. */
+export const forbidding = ({ zh, en }: Words): Words => ({
+  zh: `${zh}联动进行中，不能执行`,
+  en: `${en}: a safety linkage is at work and forbids it`,
+});
 export const unsupported = (device: string): Words => ({
   zh: `设备 ${device} 的型号不支持该动作`,
   en: `The model of ${device} cannot do it`,
