@@ -261,6 +261,8 @@ describe('an e-bike in the elevator', () => {
     await site.until(() => !site.coil('ebike-guard-b3-1', 0));
     await site.pass(15_000);
     expect(site.coil('ebike-guard-b3-1', 0)).toBe(false);
+    site.play('ebike-leaves');
+    await site.until(() => !site.core.alarms.isActive('ebike-guard-b3-1', 'holdTooLong'));
   });
 });
 

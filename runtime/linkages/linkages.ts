@@ -391,6 +391,7 @@ export class Linkages {
     const { episode, recorder, place } = run;
     for (const { device, rule } of place.outputs) this.#clear(device.id, rule.failure ?? FAILED, run);
     for (const { device, rule } of place.watches) this.#clear(device.id, rule.failure, run);
+    for (const { device } of episode.sources) this.#clear(device, place.linkage.longest?.alarm ?? '', run);
     this.#runs.delete(runKey(episode));
     void recorder.commit({ writes: [{ sql: DROP_RUN, params: [episode.linkage, episode.place] }] });
   }
