@@ -46,6 +46,17 @@ export interface Execution {
 }
 type End = Pick<CommandView, 'state' | 'code' | 'detail' | 'proven'>;
 
+/** How far one command has come. */
+interface Steps {
+  readonly signal: AbortSignal;
+  /** Recorded as executing, and still in time. @throws GatehouseError `command.expired`, or why it was aborted */
+  record(): Promise<void>;
+  wasRecorded(): boolean;
+  /** The same right before its own first byte. */
+  begin(): Promise<void>;
+  wasSent(): boolean;
+}
+
 export interface ExecutorParts {
   readonly outputs: Outputs;
   readonly clock: Clock;
@@ -65,11 +76,11 @@ export function createExecutor({ outputs, clock, log, journal, leases, prover, s
     prover.becomes(device, proof, Math.min(clock.mono() + proof.withinMs, deadline + LAST_LOOK_MS), signal);
 
   /** Lets go what is held, within the turn of the command that needs the output: fire beats every hold. */
-  async function override(held: Lease, who: Who, turn: CommandTurn, wasSent: () => boolean): Promise<void> {
+  async function override(held: Lease, who: Who, { record, wasRecorded, signal }: Steps): Promise<void> {
     try {
-      await orAborted(outputs.command(held.device, held.release, {}, turn), turn.signal);
+      await orAborted(outputs.command(held.device, held.release, {}, { begin: record, signal }), signal);
     } catch (error) {
-      if (!wasSent()) throw error; // nothing of this command goes out any more
+      if (!wasRecorded()) throw error; // nothing of this command goes out any more
       log.warn({ command: held.command, reason: reasonOf(error) }, 'a hold in the way could not be let go first');
       leases.letGo(held, 'overridden'); // again, once the output is free
       return;
@@ -83,24 +94,21 @@ export function createExecutor({ outputs, clock, log, journal, leases, prover, s
   }
 
   /** Carries it out and looks what became of it. */
-  async function outcome(
-    { view, order: { kind, who, overrides }, deadline }: Execution,
-    turn: CommandTurn,
-    wasSent: () => boolean,
-  ): Promise<End> {
-    const { signal } = turn;
+  async function outcome({ view, order: { kind, who, overrides }, deadline }: Execution, steps: Steps): Promise<End> {
+    const { signal } = steps;
+    const turn: CommandTurn = { begin: steps.begin, signal };
     try {
       if (kind.acts === 'setting') {
         await turn.begin();
         await outputs.setting(view.device, view.command, view.input, view.actor);
         return { state: 'succeeded', proven: true };
       }
-      if (overrides) await override(overrides, who, turn, wasSent);
+      if (overrides) await override(overrides, who, steps);
       await orAborted(outputs.command(view.device, view.command, view.input, turn), signal);
     } catch (error) {
       const code: ErrorCode = codeOf(error);
       // Sent and not answered: only the device itself can say what happened.
-      const unclear = wasSent() && code !== 'driver.refused';
+      const unclear = steps.wasSent() && code !== 'driver.refused';
       const proven = unclear && kind.proof && (await proves(view.device, kind.proof, signal, deadline));
       if (proven) return { state: 'succeeded', proven };
       return { state: failureState(code, unclear), code, detail: reasonOf(error) };
@@ -131,6 +139,7 @@ export function createExecutor({ outputs, clock, log, journal, leases, prover, s
       const { signal } = running.abort;
       let { view } = execution;
       let lease: Lease | undefined;
+      let recorded = false;
       let sent = false;
       const isLate = () => clock.mono() >= deadline;
 
@@ -149,14 +158,18 @@ export function createExecutor({ outputs, clock, log, journal, leases, prover, s
         lease = taking;
         leases.taken(taking, expires);
       }
-      const begin = async () => {
+      const record = async () => {
         signal.throwIfAborted();
-        if (sent) return; // what was held is let go; the same turn goes on
         if (isLate()) throw expired('The deadline passed before it could be sent');
+        if (recorded) return; // what was held is let go; the same turn goes on
         await executing();
         // The commit itself may have waited for a slow disk: never start late.
         if (isLate()) throw expired('The deadline passed while it was being recorded');
         signal.throwIfAborted();
+        recorded = true;
+      };
+      const begin = async () => {
+        await record();
         sent = true;
       };
       const notBegun = clock.after(deadline - clock.mono(), () => {
@@ -166,7 +179,8 @@ export function createExecutor({ outputs, clock, log, journal, leases, prover, s
         running.abort.abort(new GatehouseError('driver.timeout', `${view.device} did not answer`)),
       );
       try {
-        const end = await outcome({ ...execution, view }, { begin, signal }, () => sent);
+        const steps = { signal, record, begin, wasRecorded: () => recorded, wasSent: () => sent };
+        const end = await outcome({ ...execution, view }, steps);
         await recorder.commit(); // what was never accepted has no outcome
         const released = end.state === 'succeeded' ? leases.on(output) : undefined;
         const letsGo = released?.release === view.command ? released : undefined;

@@ -179,6 +179,27 @@ describe('held no longer than somebody holds it', () => {
     expect(told()).toEqual(['lease.held', 'lease.released overridden']);
   });
 
+  test('C2 F1 letting go first takes longer than the command has: it is expired, and nothing of it is sent', async () => {
+    await hold();
+    const { command } = gate.outputs;
+    Object.assign(gate.outputs, {
+      async command(...[device, name, input, turn]: Parameters<Outputs['command']>) {
+        if (name !== 'endLock') return command(device, name, input, turn);
+        await turn.begin();
+        await new Promise<void>((resolve) => void clock.after(1000, resolve)); // a silent device, a second long
+        throw new GatehouseError('driver.timeout', 'no answer in 1000 ms');
+      },
+    });
+    const input = { device: GATE, command: 'open', deadlineMs: 300 };
+    const { id } = await dispatcher.send(input, as('guard', 'user:guard'), crypto.randomUUID());
+    expect(await outcome(dispatcher.get(id))).toMatchObject({ state: 'expired', code: 'command.expired' });
+    await pass(2000);
+    expect(gate.state.sent).toEqual(['lockClosed']);
+    Object.assign(gate.outputs, { command });
+    await pass(5000);
+    expect(gate.state.sent).toEqual(['lockClosed', 'endLock']); // the release goes on being tried
+  });
+
   test('F1 what was not proven to be held is let go at once', async () => {
     gate.state.arm = 'between';
     expect(await hold()).toMatchObject({ state: 'failed', code: 'command.unproven' });
