@@ -332,6 +332,29 @@ describe('peers that are not Modbus', () => {
   });
 });
 
+test('the first answer on a line that was dead as a whole has the others asked at once', async () => {
+  const units = { 1: board().relays, 2: sensor(200, 500) } as const;
+  const sim = simulator(units);
+  const where = {
+    transport: 'rtu-tcp',
+    host: '127.0.0.1',
+    port: await sim.listenRtuTcp(),
+    timeoutMs: 30,
+    gapMs: 1,
+  } as const;
+  const { until } = rig(where, {
+    gate: { profile: barrierProfile(5, 2500), unit: 1 },
+    meter: { profile: sensorProfile(5, 2500), unit: 2 },
+  });
+  await Promise.all([until(isOnline('gate'), 0), until(isOnline('meter'), 0)]);
+  for (const unit of Object.values(units)) unit.behaviour = { silent: true };
+  await Promise.all([until(isOffline('gate')), until(isOffline('meter'))]);
+  for (const unit of Object.values(units)) unit.behaviour = {};
+  // A barrier is probed every two seconds; the meter's own turn would come after five and more.
+  const [gate, meter] = ['gate', 'meter'].map((id) => until(isOnline(id)).then(() => performance.now()));
+  expect(((await meter) ?? 0) - ((await gate) ?? 0)).toBeLessThan(1500);
+});
+
 test('lines and identities', () => {
   const at = (more: object) => ({ host: 'Board.local', ...more });
   expect(modbus.lineOf(at({}))).toBe('tcp:board.local:502');
