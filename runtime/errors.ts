@@ -76,6 +76,7 @@ export const catalogue = {
   'journal.position': { status: 400, title: 'Not a journal position (epoch:seq)' },
   'journal.write': { status: 503, title: 'The journal could not be written' },
   'notice.not_found': { status: 404, title: 'No such notice' },
+  'notice.too_many': { status: 429, title: 'Too many notices at once' },
   'profile.invalid': { status: 422, title: 'The firmware profile is not valid' },
   'push.key': { status: 401, title: 'The key of the push address is wrong' },
   'push.tls': { status: 403, title: 'This device may push over TLS only' },
@@ -102,7 +103,7 @@ export const catalogue = {
   'user.last_admin': { status: 409, title: 'The last administrator cannot be removed' },
   'user.not_found': { status: 404, title: 'No such user' },
   'workorder.not_found': { status: 404, title: 'No such work order' },
-  'workorder.too_many': { status: 429, title: 'Too many work orders are open' },
+  'workorder.too_many': { status: 429, title: 'Too many work orders' },
   'workorder.wrong_state': { status: 409, title: 'The work order is finished' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -130,6 +130,9 @@ export function deriveEditorForms(): ReadonlyMap<string, string> {
       name: '@gatehouse/nodes',
       version: '0.1.0',
       private: true,
+      description: 'Typed nodes of the Gatehouse edge gateway: records, commands, alarms, notices, schedules.',
+      license: 'Apache-2.0',
+      engines: { node: '>=24' },
       type: 'module',
       keywords: ['node-red'],
       'node-red': {

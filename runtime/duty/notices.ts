@@ -7,6 +7,7 @@ import { GatehouseError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Once } from '../journal/once.ts';
 import { uuidv7 } from '../journal/uuid.ts';
+import { createPace } from './pace.ts';
 
 export const schema = `
 CREATE TABLE IF NOT EXISTS notice (id TEXT PRIMARY KEY, at INTEGER NOT NULL, view TEXT NOT NULL) WITHOUT ROWID, STRICT;
@@ -16,6 +17,8 @@ CREATE TABLE IF NOT EXISTS notice_read (
 ) WITHOUT ROWID, STRICT;
 `;
 const KEPT_MS = 183 * 86_400_000;
+/** More than anybody reads. */
+const PER_MINUTE = 30;
 /** Older ones are in the journal. */
 const LOOKED_THROUGH = 500;
 
@@ -32,6 +35,7 @@ export interface NoticeQuery {
 }
 
 export interface Notices {
+  /** @throws GatehouseError `notice.too_many` */
   send(input: NoticeInput, actor: string, key?: string): Promise<NoticeView>;
   /** Newest first. */
   list(query: NoticeQuery): NoticeView[];
@@ -59,11 +63,14 @@ const event = (name: string, data: object, actor: string, more: Partial<Draft> =
 });
 
 export function createNotices({ journal, clock, once }: Parts): Notices {
-  const newest = journal.db.prepare<[number], { view: string }>('SELECT view FROM notice ORDER BY at DESC LIMIT ?');
+  const newest = journal.db.prepare<[number], { view: string }>(
+    'SELECT view FROM notice ORDER BY at DESC, id DESC LIMIT ?',
+  );
   const byId = journal.db.prepare<[string], { view: string }>('SELECT view FROM notice WHERE id = ?');
   const readers = journal.db.prepare<[string], { name: string; at: number }>(
     'SELECT name, at FROM notice_read WHERE notice = ? ORDER BY at',
   );
+  const admits = createPace(clock, PER_MINUTE);
   const withReads = (stored: Stored): NoticeView => ({ ...stored, reads: readers.all(stored.id) });
 
   function isFor({ to }: Stored, { role, booth }: NoticeQuery): boolean {
@@ -75,6 +82,7 @@ export function createNotices({ journal, clock, once }: Parts): Notices {
   return {
     async send({ cause, priority = 4, to = {}, ...said }, actor, key) {
       const { answer } = await once(key === undefined ? undefined : `notice ${actor} ${key}`, () => {
+        if (!admits(actor)) throw new GatehouseError('notice.too_many', `${actor} has sent ${PER_MINUTE} in a minute`);
         const at = clock.now();
         const id = uuidv7(at);
         const stored: Stored = {

@@ -18,6 +18,7 @@ import type { Journal, Unit } from '../journal/journal.ts';
 import type { Once } from '../journal/once.ts';
 import { uuidv7 } from '../journal/uuid.ts';
 import type { Log } from '../log.ts';
+import { createPace } from './pace.ts';
 import { statisticsOf } from './statistics.ts';
 
 export const schema = `
@@ -32,6 +33,7 @@ const SAVE = `INSERT INTO work_order VALUES (?, ?, ?, ?)
 const LOOK_EVERY_MS = 30_000;
 /** More at once than people can work through; a flow that makes them without end is stopped here. */
 const MOST_OPEN = 2000;
+const PER_MINUTE = 30;
 
 /** Who takes a step; a flow creates, people do the rest. */
 export interface Worker {
@@ -70,6 +72,8 @@ interface Parts {
 }
 
 export const isUnfinished = ({ state }: WorkOrderView): boolean => state === 'open' || state === 'assigned';
+/** Ids grow with time: of two changes in one millisecond the later order comes first. */
+const newestFirst = (a: WorkOrderView, b: WorkOrderView): number => b.changedAt - a.changedAt || (a.id < b.id ? 1 : -1);
 const leads = ({ role }: Worker): boolean => role === 'shift-leader' || role === 'admin';
 
 function recordOf(view: WorkOrderView, name: string, actor: string): Draft {
@@ -135,7 +139,7 @@ export function createWorkOrders({ journal, clock, once, log }: Parts): WorkOrde
     'SELECT view FROM work_order WHERE changed >= ? ORDER BY changed DESC LIMIT 20000',
   );
   const newest = journal.db.prepare<[number, number], { view: string }>(
-    'SELECT view FROM work_order WHERE changed < ? ORDER BY changed DESC LIMIT ?',
+    'SELECT view FROM work_order WHERE changed < ? ORDER BY changed DESC, id DESC LIMIT ?',
   );
   const parse = ({ view }: { view: string }) => JSON.parse(view) as WorkOrderView;
   let open = new Map<string, WorkOrderView>();
@@ -173,6 +177,7 @@ export function createWorkOrders({ journal, clock, once, log }: Parts): WorkOrde
     return found;
   };
 
+  const admits = createPace(clock, PER_MINUTE);
   const isOverdue = ({ due }: WorkOrderView, now: number): boolean => due !== undefined && due < now;
 
   async function tellOverdue(): Promise<void> {
@@ -192,6 +197,9 @@ export function createWorkOrders({ journal, clock, once, log }: Parts): WorkOrde
         once(key === undefined ? undefined : `workorder ${actor} ${key}`, () => {
           if (open.size >= MOST_OPEN) {
             throw new GatehouseError('workorder.too_many', `${open.size} work orders are open; finish some first`);
+          }
+          if (!admits(actor)) {
+            throw new GatehouseError('workorder.too_many', `${actor} has made ${PER_MINUTE} in a minute`);
           }
           const now = clock.now();
           const view: WorkOrderView = {
@@ -216,7 +224,7 @@ export function createWorkOrders({ journal, clock, once, log }: Parts): WorkOrde
         (!overdue || (isUnfinished(view) && isOverdue(view, now)));
       const live = overdue || state === 'unfinished' || state === 'open' || state === 'assigned';
       const all = live
-        ? [...open.values()].filter(({ changedAt }) => changedAt < before).sort((a, b) => b.changedAt - a.changedAt)
+        ? [...open.values()].filter(({ changedAt }) => changedAt < before).sort(newestFirst)
         : newest.all(before, 2000).map(parse);
       return all.filter(fits).slice(0, limit);
     },
