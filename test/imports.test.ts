@@ -19,6 +19,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   'runtime/log.ts': [],
   'runtime/config.ts': ['runtime/errors.ts'],
   'runtime/clock-quality.ts': [CONTRACTS, JOURNAL, ...BASE],
+  'runtime/memory.ts': BASE,
   'runtime/announce': [CONTRACTS],
   [JOURNAL]: [CONTRACTS, ...BASE],
   'runtime/storage/': [CONTRACTS, JOURNAL, ...BASE],
