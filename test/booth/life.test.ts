@@ -192,7 +192,7 @@ describe('commands', () => {
     const list = dialog().locator('li', { hasText: '3栋1单元门' });
     await button('业主电话', list).click();
     await list.waitFor({ state: 'detached' });
-    expect((await newest('open'))?.reason).toBe('resident');
+    await expect.poll(async () => (await newest('open'))?.reason).toBe('resident');
   });
 
   test('stopping a charger asks a second tap on a box away from the first, and is proved by the current', async () => {
@@ -215,7 +215,7 @@ describe('commands', () => {
     await taps(button('停用电梯', guard), button('停用电梯', dialog()));
     await typePin(page, gateway.pin);
     await guard.locator('.held-line').waitFor();
-    expect(await newest('hold')).toMatchObject({ actor: 'user:demo-leader', state: 'succeeded' });
+    await expect.poll(() => newest('hold')).toMatchObject({ actor: 'user:demo-leader', state: 'succeeded' });
     for (const screen of ['实时', '查询']) {
       await rail(screen);
       expect(await text(page.locator('.hold-chip').first())).toMatch(/停用电梯 · 3栋1单元梯控00:[0-3]\d/);
@@ -326,6 +326,45 @@ describe('safety linkages', () => {
     await expect.poll(async () => (await open('fire'))?.returnedAt, { timeout: 20_000 }).toBeGreaterThan(0);
     await gateway.post(`/alarms/${alarm?.id}/reset`, {}, 'demo-leader');
     await banner().waitFor({ state: 'detached', timeout: 30_000 });
+  });
+});
+
+describe('an alarm under repair', () => {
+  const shut = async () => {
+    while ((await area().count()) > 0) await button('收起', area()).click();
+  };
+
+  test('is taken out of service by the installer with a ticket, is one tap from its count, and comes back', async () => {
+    await play('clear');
+    await play('intrusion');
+    await area().getByText('周界入侵').first().waitFor();
+    await button('退出').click();
+    await page.goto('/login');
+    await button('用户名登录').click();
+    await page.getByLabel('用户名').fill('demo-installer');
+    await page.getByLabel('密码').fill(gateway.password);
+    await button('登录', page.locator('form')).click();
+    await page.locator('.shell[data-line="live"]').waitFor();
+    await shut();
+    const about = row('周界入侵').first();
+    await button('详情', about).click();
+    await button('停用', area()).click();
+    expect(await button('8 小时', dialog()).isDisabled()).toBe(true);
+    // What could save a life is never out of service without an end.
+    expect(await button('直到恢复', dialog()).count()).toBe(0);
+    await page.getByLabel('工单号').fill('WX-2041');
+    await button('8 小时', dialog()).click();
+    await dialog().waitFor({ state: 'detached' });
+    await shut();
+    expect(await taps(button('停用 ?1'))).toBe(1);
+    await about.getByText('工单 WX-2041').waitFor();
+    await button('详情', about).click();
+    await button('恢复服务', area()).click();
+    await expect.poll(async () => (await open('intrusion'))?.process).not.toBe('OUT_OF_SERVICE');
+    await shut();
+    await button('退出').click();
+    await logIn(page, '演示保安', gateway.pin);
+    await play('clear');
   });
 });
 

@@ -9,6 +9,8 @@ import { t } from '../words/words.ts';
 
 const handlers = ['guard', 'shift-leader', 'admin'];
 
+/** Whoever repairs takes an alarm out of service, under the number of the work order. */
+const repairs = computed(() => session.value?.role === 'installer' || session.value?.role === 'admin');
 export const mayHandle = computed(() => handlers.includes(session.value?.role ?? ''));
 
 /** Why the last action on an alarm did not work, by alarm. */
@@ -38,8 +40,9 @@ export function needsApproval(alarm: AlarmView, step: AlarmStep): boolean {
 
 /** Why an action is not offered now; undefined: it is. */
 export function whyNotNow(alarm: AlarmView, action: AlarmStep): string | undefined {
-  if (!mayHandle.value) return t('alarm.why.rights');
   if (alarm.handling === 'closed') return t('alarm.why.closed');
+  if (action === 'out-of-service' || action === 'in-service') return undefined;
+  if (!mayHandle.value) return t('alarm.why.rights');
   switch (action) {
     case 'ack':
       return alarm.process === 'ACTIVE_UNACK' || alarm.process === 'RTN_UNACK' ? undefined : t('alarm.why.acked');
@@ -62,11 +65,25 @@ export function whyNotNow(alarm: AlarmView, action: AlarmStep): string | undefin
   }
 }
 
-export const alarmSteps = ['ack', 'dispatch', 'arrive', 'resolve', 'reset', 'shelve', 'clear-false'] as const;
+export const alarmSteps = [
+  'ack',
+  'dispatch',
+  'arrive',
+  'resolve',
+  'reset',
+  'shelve',
+  'clear-false',
+  'out-of-service',
+  'in-service',
+] as const;
 export type AlarmStep = (typeof alarmSteps)[number];
 /** What the buttons of one alarm are: clearing as false is for fire only, resetting for what latches. */
 export const stepsOf = (alarm: AlarmView): readonly AlarmStep[] =>
-  alarmSteps.filter((step) => (step === 'clear-false' ? isFire(alarm) : step !== 'shelve' || !isFire(alarm)));
+  alarmSteps.filter((step) => {
+    if (step === 'out-of-service') return repairs.value && alarm.process !== 'OUT_OF_SERVICE';
+    if (step === 'in-service') return repairs.value && alarm.process === 'OUT_OF_SERVICE';
+    return step === 'clear-false' ? isFire(alarm) : step !== 'shelve' || !isFire(alarm);
+  });
 
 /** A false fire alarm is cleared with reason, second tap and the captain's PIN (SX 7.2.7.3). */
 const isFire = (alarm: AlarmView): boolean => alarmKindOf(alarm)?.clearsFalse === true;

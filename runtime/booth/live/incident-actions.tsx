@@ -29,7 +29,8 @@ export function Actions({ alarm }: { alarm: AlarmView }) {
   const tap = (step: AlarmStep) => {
     if (step === 'shelve' && alarm.process === 'SHELVED') act('unshelve');
     else if (step === 'shelve') askToShelve(alarm);
-    else if (step === 'dispatch' || step === 'resolve' || step === 'clear-false') setAsked(step);
+    else if (step === 'dispatch' || step === 'resolve' || step === 'clear-false' || step === 'out-of-service')
+      setAsked(step);
     else if (step === 'reset' && needsApproval(alarm, step)) approved(t('approval.reset', about), 'reset');
     else act(step);
   };
@@ -55,6 +56,9 @@ export function Actions({ alarm }: { alarm: AlarmView }) {
       </div>
       {asked === 'dispatch' && <DispatchDialog onClose={close} onPick={(to) => act('dispatch', { to })} />}
       {asked === 'resolve' && <ResolveDialog alarm={alarm} onClose={close} onPick={(body) => act('resolve', body)} />}
+      {asked === 'out-of-service' && (
+        <OutOfService alarm={alarm} onClose={close} onPick={(body) => act('out-of-service', body)} />
+      )}
       {asked === 'clear-false' && (
         <ClearFalse
           alarm={alarm}
@@ -183,6 +187,40 @@ function ClearFalse(props: { alarm: AlarmView; onClose: () => void; onSure: (not
         <Tap kind="critical" onTap={() => props.onSure(reason)} note={t('approval.tag')}>
           {t('alarm.action.clear-false')}
         </Tap>
+      </div>
+    </Dialog>
+  );
+}
+
+/** Hours; P1 always has an end, and never later than a day. */
+const OUT_HOURS = [2, 8, 24];
+
+/** Under repair: it disturbs nobody until it is back in service, under the number of the work order. */
+function OutOfService(props: { alarm: AlarmView; onClose: () => void; onPick: (body: AlarmAction) => void }) {
+  const [ticket, setTicket] = useState('');
+  const number = ticket.trim();
+  return (
+    <Dialog title={t('incident.out.title', { alarm: alarmTitle(props.alarm) })} onClose={props.onClose}>
+      <label class="field">
+        {t('incident.out.ticket')}
+        <input name="ticket" value={ticket} maxLength={64} onInput={(event) => setTicket(event.currentTarget.value)} />
+      </label>
+      <div class="choices">
+        {OUT_HOURS.map((hours) => (
+          <Tap
+            key={hours}
+            kind="main"
+            disabled={number === ''}
+            onTap={() => props.onPick({ ticket: number, minutes: hours * 60 })}
+          >
+            {t('incident.shelve.hours', { n: hours })}
+          </Tap>
+        ))}
+        {props.alarm.priority > 1 && (
+          <Tap kind="main" disabled={number === ''} onTap={() => props.onPick({ ticket: number })}>
+            {t('incident.out.open')}
+          </Tap>
+        )}
       </div>
     </Dialog>
   );
