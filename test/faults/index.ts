@@ -5,6 +5,7 @@ import { clusterNode, clusterThousand } from './cluster.ts';
 import { commands } from './commands.ts';
 import { disk } from './disk.ts';
 import { diskFills } from './disk-fills.ts';
+import { flows } from './flows.ts';
 import { harness } from './harness.ts';
 import { kill } from './kill.ts';
 import { linkages } from './linkages.ts';
@@ -19,6 +20,7 @@ export const trials: readonly Trial[] = [
   powerCut,
   powerCutSite,
   kill,
+  flows,
   commands,
   linkages,
   chaos,
