@@ -34,6 +34,8 @@ export interface Faults {
   readonly counts: ReadonlyMap<string, number>;
   /** @throws what cannot be carried out */
   carryOut(step: Step): Promise<void>;
+  /** What still waits for its turn is not begun any more. */
+  end(): void;
 }
 
 interface Parts {
@@ -50,6 +52,7 @@ export function createFaults({ compound, people, broker, line }: Parts): Faults 
   const counts = new Map<string, number>();
   /** The last that was begun at each place; what comes next there waits for it. */
   const turns = new Map<string, Promise<void>>();
+  let isOver = false;
 
   /** Kept in the book from now until it is over. */
   async function during(book: Disturbance[], kind: string, work: () => Promise<void>, device?: string): Promise<void> {
@@ -222,10 +225,14 @@ export function createFaults({ compound, people, broker, line }: Parts): Faults 
 
   return {
     ...{ disturbances, worlds, clock, counts },
+    end() {
+      isOver = true;
+    },
     async carryOut(step) {
       const places = placesOf(step);
       const before = Promise.all(places.map((place) => turns.get(place)));
       const work = before.then(() => {
+        if (isOver) return;
         counts.set(step.kind, (counts.get(step.kind) ?? 0) + 1);
         return carryOut(step);
       });

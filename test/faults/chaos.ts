@@ -154,6 +154,7 @@ async function unfold(plan: readonly Step[], seconds: number, faults: Faults, co
     const kilobytes = memory();
     hold('V4', kilobytes * 1024 <= MOST_MEMORY, `the core has ${Math.round(kilobytes / 1024)} MiB`);
   }
+  faults.end();
   await Promise.all(running);
   if (failure !== undefined) throw failure;
 }
