@@ -25,7 +25,7 @@ const MINUTE = 60 * SECOND;
 /** Alarm time is stored every ten seconds: a crash may lose so much of it. */
 const LOST_MS = 10 * SECOND;
 const GRACE_MS = 30 * SECOND;
-const STEPS = 140;
+const STEPS = 100;
 const seeds = (process.env.GATEHOUSE_SEEDS ?? '1,4').split(',').map(Number);
 
 const sources = [smoke, forced, heldOpen, battery, line, ...['gate-1', 'gate-2', 'gate-3'].map(offline)];
