@@ -12,8 +12,18 @@ import { type Safety, safetyLines, safetyReason, startSafety } from './safety.ts
 
 const STOP_MS = 10_000;
 
-/** Synchronous, so that the last words of a process that ends are there. */
-const say = (text: string) => void writeSync(1, `${text}\n`);
+/**
+ * Synchronous, so that the last words of a process that ends are there. Where nobody reads them any more, because whoever
+ * started this process has gone, they are lost: the process must end all the same.
+ */
+function write(stream: 1 | 2, text: string): void {
+  try {
+    writeSync(stream, text);
+  } catch {
+    // nobody is there to tell
+  }
+}
+const say = (text: string) => write(1, `${text}\n`);
 
 function cannotStart(error: unknown): CannotStart | undefined {
   if (error instanceof CannotStart) return error;
@@ -47,7 +57,7 @@ async function stop(code = 0): Promise<void> {
 /** No "catch and carry on": what nobody expected ends the process, and the supervisor starts it afresh (V5). */
 function die(error: unknown): void {
   gateway?.log.fatal({ err: error }, 'unexpected');
-  writeSync(2, `${error instanceof Error ? error.stack : String(error)}\n`);
+  write(2, `${error instanceof Error ? error.stack : String(error)}\n`);
   process.exit(EXIT.failed);
 }
 
@@ -66,7 +76,7 @@ async function standSafe(config: Config, error: unknown): Promise<boolean> {
   const log = createLog(config.console ? 'silent' : config.logLevel);
   const onOver = () => process.exit(EXIT.again);
   safety = await startSafety({ config, reason, clock: systemClock, log, onOver });
-  writeSync(2, safetyText(safety.url, safetyLines(reason)));
+  write(2, safetyText(safety.url, safetyLines(reason)));
   return true;
 }
 
@@ -93,7 +103,7 @@ function told(error: unknown): false {
   const known = cannotStart(error);
   if (!known) die(error);
   else {
-    writeSync(2, failureText(known.phrase, known.lines));
+    write(2, failureText(known.phrase, known.lines));
     process.exit(known.exitCode);
   }
   return false;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { endCompound } from './compound.ts';
-import { launch } from './launch.ts';
+import { gone, launch } from './launch.ts';
 import { startGateway } from './site.ts';
 
 const MAIN = fileURLToPath(new URL('../runtime/main.ts', import.meta.url));
@@ -150,4 +150,18 @@ test('the whole stops within ten seconds and leaves no process behind', { timeou
   expect(await gateway.stop()).toBe(0);
   expect(performance.now() - began).toBeLessThan(10_000);
   await gateway[Symbol.asyncDispose]();
+});
+
+test('V8 a core whose supervisor was killed ends by itself, though nobody reads its console any more', {
+  timeout: 60_000,
+}, async () => {
+  const site = join(data, 'my-site.yaml');
+  writeFileSync(site, 'site: { id: my-site, name: 小区, timeZone: Asia/Shanghai }\n');
+  const options = JSON.stringify({ data: join(data, 'store'), args: ['--site', site] });
+  const module = JSON.stringify(new URL('./site.ts', import.meta.url).href);
+  const code = `import { startGateway } from ${module}; const { pid } = await startGateway(${options}); console.log('core', pid); setInterval(() => {}, 1000);`;
+  await using parent = launch(process.execPath, ['--input-type=module', '-e', code]);
+  const [, pid] = await parent.line(/core (\d+)/);
+  parent.child.kill('SIGKILL');
+  await gone(Number(pid), 20_000);
 });
