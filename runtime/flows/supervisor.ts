@@ -28,10 +28,11 @@ const RSS_FOR_MS = 30_000;
 const RSS_MOST = 1.5 * RSS_LIMIT;
 /**
  * Messages handed to the nodes of one tab, a second: five hops for each of 2,000 readings, all there are on a large site,
- * are half of it. Fewer are a loop of messages too if the process does nothing else any more.
+ * are half of it. Fewer are a loop of messages too if the process does nothing else any more: a function node that may be
+ * interrupted starts a thread for each message, and a busy machine does a few hundred of those a second.
  */
 const FLOOD_PER_SECOND = 20_000;
-const FLOOD_WHEN_BUSY = 2000;
+const FLOOD_WHEN_BUSY = 400;
 const BUSY = 0.9;
 const FLOOD_FOR_MS = 6000;
 const SAFE_RETRY_MS = 600_000;
