@@ -159,9 +159,9 @@ test('V8 a core whose supervisor was killed ends by itself, though nobody reads 
   writeFileSync(site, 'site: { id: my-site, name: 小区, timeZone: Asia/Shanghai }\n');
   const options = JSON.stringify({ data: join(data, 'store'), args: ['--site', site] });
   const module = JSON.stringify(new URL('./site.ts', import.meta.url).href);
-  const code = `import { startGateway } from ${module}; const { pid } = await startGateway(${options}); console.log('core', pid); setInterval(() => {}, 1000);`;
+  const code = `import { startGateway } from ${module}; const { pid } = await startGateway(${options}); setTimeout(() => console.log('core', pid), 2000); setInterval(() => {}, 1000);`;
   await using parent = launch(process.execPath, ['--input-type=module', '-e', code]);
-  const [, pid] = await parent.line(/core (\d+)/);
+  const [, pid] = await parent.line(/core (\d+)/); // not before its flows have begun
   parent.child.kill('SIGKILL');
   await gone(Number(pid), 20_000);
 });
