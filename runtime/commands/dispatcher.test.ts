@@ -270,6 +270,21 @@ describe('never late, never twice', () => {
     expect(await outcome(dispatcher.get(id))).toMatchObject({ state: 'unknown' });
   });
 
+  test('C5 what was left open ends, though the disk is full at the start and takes the end only later', async () => {
+    board.state.answer = () => new Promise(() => {});
+    const { id } = await dispatcher.send(open, guard, 'k1');
+    await journal[Symbol.asyncDispose]();
+    board.state.arm = 'closed';
+    await start();
+    const full = new GatehouseError('journal.full', 'disk full');
+    const commit = vi.spyOn(journal, 'commit').mockRejectedValue(full);
+    await dispatcher.recover().catch(() => undefined);
+    expect(dispatcher.get(id)).toMatchObject({ state: 'executing' });
+    commit.mockRestore();
+    expect(await outcome(dispatcher.get(id))).toMatchObject({ state: 'unknown' });
+    expect(states().filter((state) => state === 'unknown')).toHaveLength(1);
+  });
+
   test.each(['never answers', 'answers after the deadline'])(
     'C5 a driver that %s and takes no notice of the abort: one end, two seconds after the deadline at most',
     async (how) => {

@@ -37,6 +37,7 @@ export const schema = `${commandTable}${leaseSchema}`;
 
 /** Old keys are forgotten this often. */
 const FORGET_EVERY_MS = 3600_000;
+const CLOSE_AGAIN_MS = 1000;
 /** A graceful stop waits so long for the outcomes of what is running (V8). */
 const STOPPING_MS = 2000;
 /** Beside the one who holds. */
@@ -336,18 +337,29 @@ export class Dispatcher {
     };
   }
 
+  /** Resolves after the first try; an end that the disk does not take then is tried again until it does (C5). */
   async #closeOpen(view: CommandView): Promise<void> {
-    const settled = this.#close(view)
-      .catch((error: unknown) =>
-        this.#parts.log.error({ err: error, command: view.id }, 'the end of a command could not be recorded'),
-      )
-      .then(() => {
-        const last = this.get(view.id);
-        this.#live.delete(view.id);
-        return last;
-      });
-    this.#live.set(view.id, { view, settled });
-    await settled;
+    const { clock, log } = this.#parts;
+    const { signal } = this.#stopped;
+    const attempt = async (): Promise<boolean> => {
+      try {
+        await this.#close(view);
+        return true;
+      } catch (error) {
+        log.error({ err: error, command: view.id }, 'the end of a command could not be recorded yet');
+        return codeOf(error) === 'journal.closed';
+      }
+    };
+    const first = attempt();
+    const settle = async (): Promise<CommandView> => {
+      for (let over = await first; !over && !signal.aborted; over = await attempt())
+        await delay(clock, CLOSE_AGAIN_MS, signal).catch(() => undefined);
+      const last = this.get(view.id);
+      this.#live.delete(view.id);
+      return last;
+    };
+    this.#live.set(view.id, { view, settled: settle() });
+    await first;
   }
 
   async #close(view: CommandView): Promise<void> {
