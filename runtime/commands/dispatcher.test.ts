@@ -279,6 +279,8 @@ describe('never late, never twice', () => {
     const full = new GatehouseError('journal.full', 'disk full');
     const commit = vi.spyOn(journal, 'commit').mockRejectedValue(full);
     await dispatcher.recover().catch(() => undefined);
+    const isEnd = ([unit]: Parameters<typeof journal.commit>) => unit.records?.some(({ kind }) => kind === 'command');
+    await vi.waitFor(() => expect(commit.mock.calls.some(isEnd)).toBe(true));
     expect(dispatcher.get(id)).toMatchObject({ state: 'executing' });
     commit.mockRestore();
     expect(await outcome(dispatcher.get(id))).toMatchObject({ state: 'unknown' });
