@@ -33,10 +33,10 @@ const faults: readonly (readonly [name: string, code: string, more?: object])[] 
   ['endless loop', `setTimeout(() => { while (true) {} }, 1);`],
   ['loop of messages', 'return msg;', { wires: [['bad-code']] }],
   ['rejection', `Promise.reject(new Error('planted'));`],
-  ['2 GB', `const all = []; for (;;) all.push(Buffer.alloc(256 << 20, 1));`],
+  // The kernel refuses beyond its limit, and the flow lives on; this one keeps what it got.
+  ['2 GB', `const all = []; try { for (;;) all.push(Buffer.alloc(64 << 20, 1)); } catch { context.set('all', all); }`],
   ['full heap', `const all = []; for (;;) all.push(new Array(1000).fill(0).map(() => ({ x: 1 })));`],
   ['slow leak', `context.set('all', [...(context.get('all') ?? []), Buffer.alloc(32 << 20, 1)]);`],
-  ['output', `setInterval(() => { for (let n = 0; n < 20000; n++) node.warn('x'.repeat(200)); }, 10);`],
   ['hammer', `for (let n = 0; n < 2000; n++) node.send({ payload: 'open' });`, { wires: [['bad-gate']] }],
 ];
 const SLICE = 1;
