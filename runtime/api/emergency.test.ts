@@ -1,4 +1,6 @@
 /** The emergency opening (reliability.md F8): whoever stands in the booth, and nobody else. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { AlarmView, CommandView } from '../contracts/api.ts';
 import { openTestGateway, type TestGateway } from './gateway.fixture.ts';
@@ -89,4 +91,19 @@ test('F8 the records alone are no obstacle: a disk that takes nothing does not k
       timeout: 8000,
     })
     .toBe(3);
+});
+
+test('N9 F8 a flow that opens a socket of its own to the gateway presses nothing', async () => {
+  const { scheme, host, port } = await gateway.api.listen();
+  const url = `${scheme}://${host}:${port}/api/v1/emergency-open?wait=5000`;
+  const request = {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: JSON.stringify({ device: 'gate-east-in' }),
+  };
+  const script = `fetch(${JSON.stringify(url)}, ${JSON.stringify(request)}).then(({ status }) => console.log(status))`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', script]);
+  expect(stdout.trim()).toBe('403');
+  expect(gateway.barrier.orders).toEqual([]);
+  expect((await fetch(url, request)).status).toBe(200);
 });

@@ -9,6 +9,7 @@ import { scenarioOf } from '../../contracts/index.ts';
 import { finalStates } from '../../contracts/record.ts';
 import { GatehouseError } from '../../errors.ts';
 import { addressOf } from '../gate.ts';
+import { isOwnChild } from '../own-children.ts';
 import type { App, RouteContext } from '../parts.ts';
 
 const input = Type.Object(
@@ -34,7 +35,7 @@ const tags = ['commands'];
 const config = { right: 'emergency.open' } as const;
 
 export function emergencyRoutes(app: App, { parts }: RouteContext): void {
-  const { dispatcher, inventory, alarms, clock, log } = parts;
+  const { auth, dispatcher, inventory, alarms, clock, log } = parts;
 
   const emergencyCommandOf = (scenario: string, has: (command: string) => boolean): string | undefined =>
     Object.entries(scenarioOf(scenario)?.commands ?? {}).find(([name, kind]) => kind.emergency && has(name))?.[0];
@@ -66,6 +67,10 @@ export function emergencyRoutes(app: App, { parts }: RouteContext): void {
     async (request, reply) => {
       const { device, booth } = request.body;
       const address = addressOf(request);
+      if (await isOwnChild(request.raw.socket)) {
+        auth.refusals.note('emergency.refused', { device, address }, 'system:http');
+        throw new GatehouseError('auth.forbidden', 'The emergency opening is for people, not for a flow');
+      }
       const exit = exits().find((one) => one.device === device);
       if (!exit) {
         const open = exits().map((one) => one.device);
