@@ -21,6 +21,10 @@ const kept = <T extends AsyncDisposable>(one: T): T => {
 /** Both lanes proved up to here: the receiver has everything the gateway had then. */
 async function caughtUp(receiver: Receiver, gateway: Gateway): Promise<void> {
   const seq = Number((await gateway.json<Status>('/status')).head.split(':')[1]);
+  // A refusal is urgent: with it the urgent chain tells its place at once, and not within its quiet minute.
+  const body = JSON.stringify({ device: 'nothing', command: 'open' });
+  const headers = { 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID() };
+  expect((await gateway.api('/commands', { method: 'POST', as: 'demo-guard', headers, body })).status).toBe(404);
   const done = () => receiver.urgent.through >= seq && receiver.bulk.through >= seq;
   if (done()) return;
   await new Promise<void>((resolve, reject) => {
