@@ -12,6 +12,11 @@ export interface Evidence {
   pathOf(hash: string): string | undefined;
 }
 
+async function flushFolder(path: string): Promise<void> {
+  const folder = await open(path);
+  await folder.sync().finally(() => folder.close());
+}
+
 /** @param directory made if missing; one folder per first two digits below it */
 export function openEvidence(directory: string): Evidence {
   const placeOf = (hash: string) => join(directory, hash.slice(0, 2), `${hash}.jpg`);
@@ -24,7 +29,7 @@ export function openEvidence(directory: string): Evidence {
     }
     const temporary = `${place}.${randomUUID()}.new`;
     try {
-      mkdirSync(dirname(place), { recursive: true, mode: 0o700 });
+      const made = mkdirSync(dirname(place), { recursive: true, mode: 0o700 });
       const file = await open(temporary, 'w', 0o600);
       try {
         await file.writeFile(bytes);
@@ -33,6 +38,9 @@ export function openEvidence(directory: string): Evidence {
         await file.close();
       }
       await rename(temporary, place);
+      // A record that names the picture is acknowledged after this: its name must survive a power cut, too (R1).
+      await flushFolder(dirname(place));
+      if (made !== undefined) await flushFolder(directory);
     } catch (error) {
       throw new GatehouseError('journal.write', `The picture could not be kept: ${reasonOf(error)}`, { cause: error });
     }

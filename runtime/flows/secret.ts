@@ -30,5 +30,8 @@ export function keptSecret(directory: string, name: string): string {
   rmSync(file, { force: true }); // only ever an empty one
   linkSync(draft, file);
   rmSync(draft);
+  const folder = openSync(directory, 'r');
+  fsyncSync(folder); // else a power cut takes the name, and what was signed with it is nobody's any more
+  closeSync(folder);
   return readFileSync(file, 'utf8').trim();
 }

@@ -125,3 +125,28 @@ test('R2 a flow file is there whole or not at all, wherever the plug is pulled',
   }
   expect(text(imageAt(new Map(), made, made.length, 'none', seeded(1)), 'flows.json')).toContain('"b"');
 });
+
+/** What is certain once the script is done: all that was flushed, and nothing else. */
+function certainAfter(script: string): Image {
+  const directory = mkdtempSync(join(folder, 'certain-'));
+  const trace = `${directory}.trace`;
+  onDisk(script, directory, traced(directory, trace));
+  const made = readTrace(trace);
+  return imageAt(new Map(), made, made.length, 'none', seeded(1));
+}
+const moduleAt = (path: string): string => JSON.stringify(new URL(`../../runtime/${path}`, import.meta.url).href);
+
+test('R1 a key is on the disk before anything is signed with it', () => {
+  const image = certainAfter(
+    `fs.mkdirSync(d + '/secrets'); const f = fs.openSync(d, 'r'); fs.fsyncSync(f);
+    import(${moduleAt('flows/secret.ts')}).then(({ keptSecret }) => keptSecret(d + '/secrets', 'flow-versions'));`,
+  );
+  expect(text(image, 'secrets/flow-versions')).toMatch(/^[0-9a-f]{64}$/);
+});
+
+test('R1 a picture that is kept is there under its name', () => {
+  const image = certainAfter(
+    `import(${moduleAt('devices/evidence.ts')}).then(({ openEvidence }) => openEvidence(d).keep(Buffer.from('jpeg')).kept);`,
+  );
+  expect([...image.keys()].filter((path) => path.endsWith('.jpg'))).toHaveLength(1);
+});
