@@ -53,8 +53,7 @@ const faults: readonly (readonly [name: string, why: readonly string[], code: st
     ['memory', 'silent'],
     `const all = []; try { for (;;) all.push(Buffer.alloc(64 << 20, 1)); } catch { context.set('all', all); }`,
   ],
-  ['nonsense to the core', ['noise'], escaped(`for (let n = 0; n < 5000; n++) process.send({ is: 'beat', rss: 1 });`)],
-  ['a loop of messages', ['flood'], 'return msg;', { wires: [['code-9']] }],
+  ['a loop of messages', ['flood'], 'return msg;', { wires: [['code-8']] }],
 ];
 
 const faulty = faults.flatMap(([name, , code, more], index) =>
@@ -65,7 +64,7 @@ const faulty = faults.flatMap(([name, , code, more], index) =>
   }),
 );
 
-test('R9 V2 V3: ten tabs, each with a fault of its own: each is found, named and off, and the good one runs', {
+test('R9 V2 V3: nine tabs, each with a fault of its own: each is found, named and off, and the good one runs', {
   timeout: 180_000,
 }, async () => {
   const rig = await startFlowsRig([...faulty, ...good], {
@@ -101,6 +100,14 @@ test('R9 V2: a tab is turned off at its second ending here (its third on site), 
     { actor: 'system:flows', data: expect.objectContaining({ tab: 'lane', why: 'exit', node: 'code' }) },
   ]);
 });
+
+// Alone: what is said to the core is heard a moment later, when another tab that never rests may be at work.
+test('R9 V2: nonsense to the core has a name, too', async () => {
+  const nonsense = escaped(`for (let n = 0; n < 5000; n++) process.send({ is: 'beat', rss: 1 });`);
+  const rig = await startFlowsRig([...runs(nonsense), ...good], { restarts: { ...restarts, strikes: 1 } });
+  await using _ = rig;
+  await expectOff(rig, 'noise');
+}, 60_000);
 
 test('R9 a loop in a closing node ends with the deploy that runs into it, and counts for its tab', async () => {
   const close = runs(`node.on('close', () => { while (true) {} });`);
